@@ -1,0 +1,287 @@
+"""What a company writes: one YAML, only what differs from the defaults, the unit in each key.
+
+The models are frozen and refuse unknown keys. Every refusal names the file, the key, what was received and what to
+write instead. `Config.sha256` names the configuration in runs, manifests and bundles.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from churn_value.errors import ConfigError
+
+DATA_ROOT_VARIABLE = "CHURN_VALUE_DATA"
+TABLE_NAMES = ("purchases", "visits", "feedback", "payments", "customers", "contracts", "snapshots")
+ChurnDefinition = Literal["no_purchase", "no_visit", "contract_end", "label"]
+CohortRule = Literal["purchased", "visited", "active_contract", "everyone"]
+PositiveDays = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class JoinConfig(_Strict):
+    """Columns of another file, looked up row by row; each key may stand there once."""
+
+    path: str
+    on: dict[str, str] = Field(min_length=1, description="this table's column: the other file's column")
+    columns: list[str] = Field(default_factory=list, description="columns to bring; empty brings all")
+    null_values: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class TableConfig(_Strict):
+    """Where a canonical table comes from and how its columns are named there."""
+
+    path: str = Field(description="file or glob, relative to the data root: .parquet, .csv, or .duckdb with `table`")
+    table: str | None = Field(default=None, description="table inside a DuckDB file")
+    separator: str = ","
+    columns: dict[str, str] = Field(default_factory=dict, description="canonical column: source column")
+    derived: dict[str, str] = Field(
+        default_factory=dict, description="canonical column: arithmetic and comparisons over source columns"
+    )
+    constants: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    null_values: dict[str, list[str]] = Field(default_factory=dict, description="source column: texts that mean null")
+    joins: list[JoinConfig] = Field(default_factory=list)
+    attributes: Literal["all"] | list[str] = Field(
+        default="all", description="customers and snapshots: which other source columns become attributes"
+    )
+    time_zone: str | None = Field(default=None, description="zone of stamps without one, as in 'Europe/London'")
+    returns: Literal["by_return_date", "by_purchase_date"] = "by_return_date"
+    late_after_days: PositiveDays = Field(default=7, description="known_at this much after event_time counts as late")
+
+
+class ChurnConfig(_Strict):
+    """What churn means here."""
+
+    definition: ChurnDefinition = "no_purchase"
+    positive: str | None = Field(default=None, description="label: the text of the source that means churned")
+
+
+class CohortConfig(_Strict):
+    """Who is on the spine at an as_of."""
+
+    rule: CohortRule = "purchased"
+    lookback_days: PositiveDays | None = Field(default=None, description="only within this many days; null: ever")
+
+
+class AsOfDates(_Strict):
+    """Dates given by hand instead of planned from the span of the data."""
+
+    train: tuple[date, ...] = Field(min_length=1)
+    calibration: tuple[date, ...] = Field(min_length=1)
+    test: tuple[date, ...] = Field(min_length=1)
+
+
+class DatesConfig(_Strict):
+    """Which as_of dates a model is fitted, calibrated and tested on."""
+
+    as_of: AsOfDates | None = None
+    observed_through: date | None = Field(
+        default=None, description="first day not observed; null: after the last event"
+    )
+    step_days: PositiveDays | None = Field(default=None, description="null: a third of the horizon")
+    min_history_days: PositiveDays | None = Field(default=None, description="null: one horizon")
+    max_train_dates: Annotated[int, Field(ge=1, le=60)] = 12
+    calibration_dates: Annotated[int, Field(ge=1, le=12)] = 1
+
+
+class TuningConfig(_Strict):
+    """Budget and seed of the search, for each head."""
+
+    trials: Annotated[int, Field(ge=0, le=10_000)] = 25
+    time_budget_s: Annotated[float, Field(gt=0)] = 60.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
+    seeds_averaged: Annotated[int, Field(ge=1, le=10)] = 2
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    max_train_rows: Annotated[int, Field(ge=1_000)] = 400_000
+
+
+class IntervalConfig(_Strict):
+    """The prediction interval of the value head."""
+
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.8
+
+
+class GateConfig(_Strict):
+    """When a challenger may become champion; every condition is on the test rows."""
+
+    min_test_rows: Annotated[int, Field(ge=1)] = 200
+    min_churners: Annotated[int, Field(ge=1)] = 30
+    max_calibration_error: Annotated[float, Field(gt=0, le=1)] = 0.08
+    max_total_bias: Annotated[float, Field(gt=0)] = Field(default=0.35, description="|predicted / actual - 1|")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class Config(_Strict):
+    """A company's whole configuration."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    horizon_days: PositiveDays = 90
+    churn: ChurnConfig = ChurnConfig()
+    cohort: CohortConfig = CohortConfig()
+    tables: dict[str, TableConfig]
+    dates: DatesConfig = DatesConfig()
+    windows_days: tuple[PositiveDays, ...] | None = Field(default=None, description="null: from the customers' rhythm")
+    interval: IntervalConfig = IntervalConfig()
+    tuning: TuningConfig = TuningConfig()
+    gate: GateConfig = GateConfig()
+    policy: str = Field(default="policy/retail.yaml", description="policy file, relative to this YAML's folder")
+    rates: dict[str, float] = Field(default_factory=dict, description="currency code: units of `currency` per unit")
+    expires_after_days: PositiveDays = 7
+    source_file: Path | None = Field(default=None, exclude=True)
+
+    @field_validator("windows_days")
+    @classmethod
+    def _increasing(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (not value or list(value) != sorted(set(value))):
+            msg = "windows_days must be distinct and increasing, as in [30, 90, 365]"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _tables_fit_definition(self) -> Self:
+        for name in self.tables:
+            if name not in TABLE_NAMES:
+                near = difflib.get_close_matches(name, TABLE_NAMES, n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; the tables are {', '.join(TABLE_NAMES)}"
+                msg = f"tables.{name} is not a table of the contract{hint}"
+                raise ValueError(msg)
+        needs = {
+            "no_purchase": "purchases",
+            "no_visit": "visits",
+            "contract_end": "contracts",
+            "label": "snapshots",
+        }[self.churn.definition]
+        if needs not in self.tables:
+            msg = f"churn.definition {self.churn.definition} needs tables.{needs}; add it or choose another definition"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether the data are a ready-made table with a label, without events."""
+        return self.churn.definition == "label"
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there are purchases to predict the value of."""
+        return "purchases" in self.tables and not self.is_snapshot
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the canonical JSON of every setting, defaults included."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def policy_file(self) -> Path:
+        """Path of the policy, taken relative to the YAML that names it."""
+        folder = self.source_file.parent if self.source_file else Path("configs")
+        return folder / self.policy
+
+
+def data_root() -> Path:
+    """Folder that table paths are relative to: ``CHURN_VALUE_DATA``, else ``data`` here."""
+    return Path(os.environ.get(DATA_ROOT_VARIABLE, "data"))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Mapping in a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        When the file is absent, is not YAML, or does not hold a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "the file must exist", code="FILE_NOT_FOUND", where=str(path), remedy="check the path"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError("the file must be YAML in UTF-8", where=str(path), received=error) from None
+    if not isinstance(content, dict):
+        raise ConfigError("the file must hold keys and values", where=str(path), received=type(content).__name__)
+    return content
+
+
+def _described(error: ValidationError, source: str) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+    remedy = None
+    if first["type"] == "extra_forbidden":
+        remedy = "remove the key, or correct its spelling"
+        known = _known_keys(first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        if near:
+            remedy = f"did you mean {near[0]}?"
+    received = first["input"] if not isinstance(first["input"], dict) else f"keys {sorted(first['input'])}"
+    more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
+    return ConfigError(
+        first["msg"].removeprefix("Value error, ") + more, where=f"{source}: {key}", received=received, remedy=remedy
+    )
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    """Keys allowed at a place of the YAML."""
+    models: dict[str, type[BaseModel]] = {
+        "churn": ChurnConfig,
+        "cohort": CohortConfig,
+        "dates": DatesConfig,
+        "tuning": TuningConfig,
+        "gate": GateConfig,
+        "interval": IntervalConfig,
+        "tables": TableConfig,
+    }
+    model = models.get(str(place[0]), Config) if place else Config
+    return sorted(model.model_fields)
+
+
+def _with_overrides(content: dict[str, Any], overrides: tuple[str, ...]) -> dict[str, Any]:
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise ConfigError("an override is written key=value", where="--set", received=override)
+        *parents, leaf = key.split(".")
+        place = content
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError("an override's key must lead through mappings", where="--set", received=override)
+        place[leaf] = yaml.safe_load(value)
+    return content
+
+
+def load_config(path: Path | str, overrides: tuple[str, ...] = ()) -> Config:
+    """Configuration in a YAML file.
+
+    Parameters
+    ----------
+    path
+        The YAML.
+    overrides
+        ``key.sub=value`` texts that replace single settings; values are read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        When a key is unknown, missing or has a value outside its range; the message names file and key.
+    """
+    path = Path(path)
+    content = _with_overrides(read_yaml(path), overrides)
+    try:
+        return Config.model_validate({**content, "source_file": path})
+    except ValidationError as error:
+        raise _described(error, str(path)) from None
