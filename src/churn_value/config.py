@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from churn_value.errors import ConfigError
 
-DATA_ROOT_VARIABLE = "CHURN_VALUE_DATA"
 TABLE_NAMES = ("purchases", "visits", "feedback", "payments", "customers", "contracts", "snapshots")
 ChurnDefinition = Literal["no_purchase", "no_visit", "contract_end", "label"]
 CohortRule = Literal["purchased", "visited", "active_contract", "everyone"]
@@ -189,11 +187,6 @@ class Config(_Strict):
         """Path of the policy, taken relative to the YAML that names it."""
         folder = self.source_file.parent if self.source_file else Path("configs")
         return folder / self.policy
-
-
-def data_root() -> Path:
-    """Folder that table paths are relative to: ``CHURN_VALUE_DATA``, else ``data`` here."""
-    return Path(os.environ.get(DATA_ROOT_VARIABLE, "data"))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
