@@ -34,7 +34,10 @@ def run(connection, events, rows, definition="no_purchase", observed_through=dat
     table = labels(events, rows, definition=definition, horizon_days=90, observed_through=observed_through)
     frame = connection.to_pandas(table).sort_values(["customer_id", "as_of"])
     return {
-        row.customer_id: (None if pd.isna(row.churned) else int(row.churned), None if pd.isna(row.value_minor) else int(row.value_minor))
+        row.customer_id: (
+            None if pd.isna(row.churned) else int(row.churned),
+            None if pd.isna(row.value_minor) else int(row.value_minor),
+        )
         for row in frame.itertuples()
     }
 
