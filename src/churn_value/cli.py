@@ -1,0 +1,92 @@
+"""The door of every job: arguments in, exit status out, a user's error without a traceback.
+
+Results go to standard output, progress and errors to standard error. Exit status: 0 done, 2 usage, 10 configuration,
+11 data contract, 12 gate refused, 13 model, 14 registry.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from churn_value.errors import ChurnValueError
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="The company's YAML, as in configs/completejourney.yaml.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace one setting, as in --set tuning.trials=5; may be given several times."),
+]
+
+
+def progress() -> Progress:
+    """Progress bars on standard error, with the time gone by."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=stderr,
+    )
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Say what is being done, and that it is done, with a spinner in between."""
+    with stderr.status(text):
+        yield
+    stderr.print(f"[green]✓[/green] {text}", highlight=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Table for the terminal; numbers are right-aligned."""
+    result = Table(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows if row[index] is not None)
+        result.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        result.add_row(*(_cell(value) for value in row))
+    return result
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def facts(title: str, values: Mapping[str, object]) -> Table:
+    """Two-column table of named values."""
+    return table(title, ("", ""), [(name, _cell(value)) for name, value in values.items()])
+
+
+def main(job: Callable[..., object], help_text: str | None = None) -> None:
+    """Run a job from the command line.
+
+    Parameters
+    ----------
+    job
+        Typed function whose parameters become options.
+    help_text
+        Shown by ``--help``; defaults to the docstring's first paragraph.
+    """
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(help=help_text)(job)
+    try:
+        app(standalone_mode=True)
+    except ChurnValueError as error:
+        stderr.print(f"[bold red]{error.code}[/bold red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_status)
