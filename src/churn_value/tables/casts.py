@@ -1,0 +1,242 @@
+"""Reading values: each kind of column as its stored type, with a flag for values that cannot be read.
+
+Nothing is guessed and nothing fails: a value that cannot be read becomes null with `bad` true, and `cleaning` decides.
+Source columns may be text (all of a CSV is) or typed (Parquet, DuckDB, frames).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+from churn_value.tables.specs import Kind
+
+MAX_MINOR = 10**15
+"""Largest amount accepted, in minor units; sums of nine thousand of them still fit 64 bits."""
+
+MONEY_DECIMALS = 9
+EXACT_FLOAT = 2**53
+FIRST_STAMP, LAST_STAMP = "1900-01-01", "2200-01-01"
+TRUE_TEXTS = ("true", "t", "yes", "y", "1")
+FALSE_TEXTS = ("false", "f", "no", "n", "0")
+
+_DATE_ONLY = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}$"
+_WITH_OFFSET = r"[:\d](\.\d+)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+
+_ZONED = dt.Timestamp(timezone="UTC")
+_NAIVE = dt.Timestamp()
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, _ZONED), _NAIVE))
+def _clock_at(zone: str, instant: object) -> object:  # type: ignore[empty-body]
+    """Clock reading in a zone at an instant."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, _NAIVE), _ZONED))
+def _instant_of(zone: str, clock: object) -> object:  # type: ignore[empty-body]
+    """Instant at which clocks of a zone show a reading."""
+
+
+@ibis.udf.scalar.builtin(name="round_even", signature=((dt.Decimal(38, MONEY_DECIMALS), dt.int32), dt.Decimal(38, 0)))
+def _round_even(amount: object, digits: int) -> object:  # type: ignore[empty-body]
+    """Nearest integer, halves to the even one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A source column read as a contract column.
+
+    Parameters
+    ----------
+    value
+        Stored type; null where missing or bad.
+    missing
+        Whether the source says nothing.
+    bad
+        Whether it says something that cannot be read.
+    naive
+        Time columns: whether it is a clock reading without zone or offset; None when the column cannot hold one.
+    """
+
+    value: ir.Value
+    missing: ir.BooleanValue
+    bad: ir.BooleanValue
+    naive: ir.BooleanValue | None = None
+
+
+def _false() -> ir.BooleanValue:
+    return ibis.literal(False)  # noqa: FBT003 - the literal itself
+
+
+def _is_bad(source: ir.Value, value: ir.Value) -> ir.BooleanValue:
+    return source.notnull() & value.isnull()
+
+
+def blank_to_null(text: ir.StringValue) -> ir.StringValue:
+    """Text, or null when it is empty; blanks are kept, ids are never trimmed."""
+    return text.nullif("")
+
+
+def as_text(source: ir.Value) -> ir.StringValue:
+    """Any scalar as text; whole floats without their ``.0``, so that 17850.0 is ``17850``."""
+    kind = source.type()
+    if kind.is_string():
+        return blank_to_null(source)
+    if kind.is_floating():
+        number = source.cast("float64")
+        whole = number.try_cast("int64")
+        text = ibis.ifelse(whole.cast("float64") == number, whole.cast("string"), number.cast("string"))
+        return ibis.ifelse(number.isnan(), ibis.null("string"), text)
+    return source.cast("string")
+
+
+def read_id(source: ir.Value) -> Reading:
+    """Id as opaque text: bytes of a text source untouched, numbers written out."""
+    text = as_text(source)
+    bad = text.contains("\x00")
+    if source.type().is_floating():
+        bad = bad | (source.abs() > EXACT_FLOAT)
+    bad = bad.fill_null(False)  # noqa: FBT003 - the literal itself
+    return Reading(ibis.ifelse(bad, ibis.null("string"), text), text.isnull(), bad)
+
+
+def read_text(source: ir.Value) -> Reading:
+    """Category or free text; empty text is null."""
+    text = as_text(source)
+    return Reading(text, text.isnull(), _false())
+
+
+def read_kind(source: ir.Value) -> Reading:
+    """Word of a list, in lower case without blanks around it."""
+    text = blank_to_null(as_text(source).strip().lower())
+    return Reading(text, text.isnull(), _false())
+
+
+def read_number(source: ir.Value) -> Reading:
+    """Finite double."""
+    filled = blank_to_null(source) if source.type().is_string() else source
+    if source.type().is_floating():
+        filled = ibis.ifelse(source.isnan(), ibis.null(source.type()), source)
+    number = filled.try_cast("float64")
+    finite = ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+    return Reading(finite, filled.isnull(), _is_bad(filled, finite))
+
+
+def _as_decimal(source: ir.Value) -> ir.DecimalValue:
+    # A float passes through its shortest decimal text, so 2.675 is 2.675 and not 2.67499999999999982236431605997495353.
+    text = source.cast("string") if source.type().is_floating() else source
+    return text.try_cast(dt.Decimal(38, MONEY_DECIMALS))
+
+
+def to_minor(major: ir.DecimalValue, exponent: int) -> ir.IntegerValue:
+    """Major units as integer minor units, halves to the even one; null above `MAX_MINOR`."""
+    small = ibis.ifelse(major.abs() <= MAX_MINOR, major, ibis.null(dt.Decimal(38, MONEY_DECIMALS)))
+    minor = _round_even(small * ibis.literal(10**exponent, "int32"), 0)
+    return ibis.ifelse(minor.abs() <= MAX_MINOR, minor, ibis.null(dt.Decimal(38, 0))).cast("int64")
+
+
+def read_money(source: ir.Value, exponent: int, rate: ir.FloatingValue | None = None) -> Reading:
+    """Amount in major units as integer minor units.
+
+    The amount is taken to nine decimals, multiplied by `rate` where given, and rounded half to even at the minor unit.
+    """
+    filled = blank_to_null(source) if source.type().is_string() else source
+    major = _as_decimal(filled)
+    if rate is not None:
+        major = ibis.ifelse(rate == 1.0, major, _as_decimal(major.cast("float64") * rate))
+    minor = to_minor(major, exponent)
+    return Reading(minor, filled.isnull(), _is_bad(filled, minor))
+
+
+def read_minor(source: ir.Value) -> Reading:
+    """Amount that is already in integer minor units; a fraction is bad."""
+    filled = blank_to_null(source) if source.type().is_string() else source
+    major = _as_decimal(filled)
+    whole = ibis.ifelse(major == _round_even(major, 0), major, ibis.null(dt.Decimal(38, MONEY_DECIMALS)))
+    minor = to_minor(whole, 0)
+    return Reading(minor, filled.isnull(), _is_bad(filled, minor))
+
+
+def read_flag(source: ir.Value) -> Reading:
+    """Boolean, from booleans, 0 and 1, or the usual English words."""
+    if source.type().is_boolean():
+        return Reading(source, source.isnull(), _false())
+    text = as_text(source).lower()
+    flag = ibis.cases(
+        (text.isin(TRUE_TEXTS), True),
+        (text.isin(FALSE_TEXTS), False),
+        else_=ibis.null("boolean"),
+    )
+    return Reading(flag, text.isnull(), _is_bad(text, flag))
+
+
+def read_label(source: ir.Value, positive: str | None) -> Reading:
+    """Label 0 or 1: whether the text is `positive`, or a flag when `positive` is None."""
+    if positive is None:
+        flag = read_flag(source)
+        return Reading(flag.value.cast("int8"), flag.missing, flag.bad)
+    text = as_text(source)
+    return Reading((text == positive).cast("int8"), text.isnull(), _false())
+
+
+def _in_range(stamp: ir.TimestampValue) -> ir.TimestampValue:
+    inside = (stamp >= ibis.timestamp(FIRST_STAMP)) & (stamp < ibis.timestamp(LAST_STAMP))
+    return ibis.ifelse(inside, stamp, ibis.null("timestamp(6)"))
+
+
+def _to_utc(clock: ir.TimestampValue, zone: str | None) -> ir.TimestampValue:
+    if zone in (None, "UTC"):
+        return clock.cast("timestamp(6)")
+    return _clock_at("UTC", _instant_of(zone, clock.cast("timestamp"))).cast("timestamp(6)")
+
+
+def _read_time_text(source: ir.StringValue, zone: str | None) -> Reading:
+    text = blank_to_null(source)
+    has_offset = text.re_search(_WITH_OFFSET)
+    clock = _to_utc(text.try_cast("timestamp"), zone)
+    instant = _clock_at("UTC", text.try_cast(_ZONED)).cast("timestamp(6)")
+    stamp = _in_range(ibis.ifelse(has_offset, instant, clock))
+    naive = stamp.notnull() & ~has_offset & ~text.re_search(_DATE_ONLY)
+    return Reading(stamp, text.isnull(), _is_bad(text, stamp), naive)
+
+
+def read_time(source: ir.Value, zone: str | None) -> Reading:
+    """Instant as a UTC timestamp in microseconds.
+
+    Stamps without offset are clock readings of `zone`. In the hour that clocks show twice the later instant is meant; a
+    reading that clocks skipped is moved on by the gap. A day without time is its midnight. Finer digits are cut off.
+    """
+    kind = source.type()
+    if kind.is_string():
+        return _read_time_text(source, zone)
+    if kind.is_date():
+        stamp = _in_range(_to_utc(source.cast("timestamp"), zone))
+        return Reading(stamp, source.isnull(), _is_bad(source, stamp))
+    if kind.timezone is not None:
+        stamp = _in_range(_clock_at("UTC", source.cast(_ZONED)).cast("timestamp(6)"))
+        return Reading(stamp, source.isnull(), _is_bad(source, stamp))
+    stamp = _in_range(_to_utc(source, zone))
+    return Reading(stamp, source.isnull(), _is_bad(source, stamp), source.notnull())
+
+
+def read_day(source: ir.Value) -> Reading:
+    """Calendar day; a stamp counts as the day it is written with."""
+    filled = blank_to_null(source) if source.type().is_string() else source
+    day = filled.try_cast("timestamp").date() if source.type().is_string() else filled.date()
+    return Reading(day, filled.isnull(), _is_bad(filled, day))
+
+
+def readable(kind: Kind, source: dt.DataType) -> bool:
+    """Whether a source column of that type can hold values of the kind at all."""
+    if source.is_string() or source.is_null():
+        return True
+    if kind in ("time", "day"):
+        return source.is_timestamp() or source.is_date()
+    if kind in ("money", "number"):
+        return source.is_numeric() and not source.is_boolean()
+    if kind in ("flag", "label"):
+        return source.is_boolean() or source.is_integer() or source.is_floating()
+    return source.is_integer() or source.is_floating() or source.is_decimal() or source.is_boolean() or source.is_uuid()

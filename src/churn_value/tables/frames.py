@@ -1,0 +1,66 @@
+"""Frames with the contract's own column names as source tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+from churn_value.config import Config
+from churn_value.errors import SchemaError
+from churn_value.tables import rows
+from churn_value.tables.cleaning import Mapped
+from churn_value.tables.contract import CONTRACT
+from churn_value.tables.mapping import missing_column, named
+from churn_value.tables.specs import TableSpec
+
+
+def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame | None) -> Mapped:
+    """Frame as a source of one table; None is a table without rows.
+
+    Raises
+    ------
+    SchemaError
+        When a required column is missing or a column mixes types.
+    """
+    spec, settings, where = CONTRACT[name], config.tables[name], f"frame {name}"
+    arrow = _empty(spec) if frame is None else _arrow(frame, where)
+    numbers = pa.array(range(1, arrow.num_rows + 1), pa.int64())
+    raw = connection.create_table(f"frame_{name}", ibis.memtable(arrow.append_column(rows.ROW, numbers)), temp=True)
+    columns, minor = named(spec, raw, where)
+    for column, value in settings.constants.items():
+        if column in spec.names and column not in columns:
+            columns[column] = ibis.literal(value)
+    needed = [column for column in spec.mappable if column.required and column.name not in columns]
+    if needed:
+        raise missing_column(needed[0], raw, where, remedy="add the column to the frame")
+    return Mapped(spec, raw, columns, _attributes(spec, settings.attributes, raw), minor, where)
+
+
+def _attributes(spec: TableSpec, wanted: list[str] | str, raw: ir.Table) -> dict[str, ir.Value]:
+    if not spec.has_attributes:
+        return {}
+    own = {rows.ROW, *spec.names}
+    names = [name for name in raw.columns if name not in own and not raw[name].type().is_temporal()]
+    return {name: raw[name] for name in names if wanted == "all" or name in wanted}
+
+
+def _empty(spec: TableSpec) -> pa.Table:
+    names = [column.name for column in spec.mappable if column.required]
+    return pa.table({name: pa.array([], pa.string()) for name in names})
+
+
+def _arrow(frame: pd.DataFrame, where: str) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
+        raise SchemaError(
+            "every column of a frame must hold one type",
+            code="COLUMN_TYPE",
+            where=where,
+            received=str(error).splitlines()[0],
+            remedy="make the column all text or all numbers",
+        ) from None

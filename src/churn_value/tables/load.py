@@ -1,0 +1,173 @@
+"""Opening, cleaning and keeping all tables of a configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from churn_value.config import Config
+from churn_value.tables.attributes import AttributeType
+from churn_value.tables.cleaning import Rules
+from churn_value.tables.contract import CONTRACT
+from churn_value.tables.frames import mapped_frame
+from churn_value.tables.report import TableReport
+from churn_value.tables.store import Stored, keep
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Accepted rows of all tables, and the account of how they came about.
+
+    Parameters
+    ----------
+    connection
+        The Ibis backend (DuckDB in memory) that holds the rows; closed with the object's life.
+    events
+        Accepted rows by table, under the contract's stored names; every column of the contract exists.
+    present
+        By table, the optional columns the source really has, and the names of its attributes.
+    reports
+        Account of each table.
+    sha256
+        Hash of all accepted rows, independent of their order: the data hash of a run.
+    span
+        Day of the first event and first day not observed.
+    attribute_types
+        By table, whether each attribute is a number or a category.
+    """
+
+    connection: Any
+    events: Mapping[str, ir.Table]
+    present: Mapping[str, frozenset[str]]
+    reports: Mapping[str, TableReport]
+    sha256: str
+    span: tuple[date, date]
+    attribute_types: Mapping[str, Mapping[str, AttributeType]] = field(default_factory=dict)
+
+
+def open_connection(threads: int) -> Any:
+    """DuckDB in memory, in UTC whatever the machine's zone, that reads files in their order."""
+    connection = ibis.duckdb.connect(threads=threads)
+    connection.raw_sql("SET TimeZone = 'UTC'")
+    connection.raw_sql("SET preserve_insertion_order = true")
+    return connection
+
+
+def utc_naive(moment: datetime) -> datetime:
+    """Moment without zone, in UTC; naive moments are taken to be UTC already."""
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def rules_of(config: Config, name: str, observed_now: datetime) -> Rules:
+    """Cleaning rules of one table of a configuration."""
+    settings = config.tables[name]
+    return Rules(
+        currency=config.currency,
+        rates=config.rates,
+        positive=config.churn.positive if config.is_snapshot else None,
+        time_zone=settings.time_zone,
+        observed_now=observed_now,
+        late_after_days=settings.late_after_days,
+    )
+
+
+OUTCOME_TABLE = {"no_purchase": "purchases", "no_visit": "visits", "contract_end": "contracts", "label": "snapshots"}
+
+
+def span_of(config: Config, stored: Mapping[str, Stored], observed_now: datetime) -> tuple[date, date]:
+    """Day of the first event, and first day not observed, of the tables that outcomes are read from.
+
+    Churn and value of a day can only be told where the tables that define them reach: of several, the earliest last
+    event counts. Contract ends up to `observed_now` are events. Without any event both days are that of `observed_now`.
+    """
+    names = {OUTCOME_TABLE[config.churn.definition]} | ({"purchases"} if config.has_value else set())
+    ends = [_observed(name, stored[name], observed_now) for name in sorted(names) if name in stored]
+    known = [pair for pair in ends if pair is not None]
+    if not known:
+        return observed_now.date(), observed_now.date()
+    first = min(pair[0] for pair in known)
+    return first.date(), min(pair[1] for pair in known).date() + timedelta(days=1)
+
+
+def _observed(name: str, stored: Stored, observed_now: datetime) -> tuple[datetime, datetime] | None:
+    first, last = stored.report.first, stored.report.last
+    if first is None or last is None:
+        return None
+    if name == "contracts":
+        ended = stored.table.ended_at
+        past_end = stored.table.filter(ended <= ibis.literal(observed_now, "timestamp(6)")).ended_at.max().execute()
+        last = last if pd.isna(past_end) else max(last, past_end.to_pydatetime())
+    return first, last
+
+
+def assembled(connection: Any, config: Config, stored: Mapping[str, Stored], observed_now: datetime) -> Tables:
+    """All tables of a run together, with one hash over their content."""
+    hashes = json.dumps({name: kept.sha256 for name, kept in stored.items()}, sort_keys=True)
+    return Tables(
+        connection=connection,
+        events={name: kept.table for name, kept in stored.items()},
+        present={name: kept.present for name, kept in stored.items()},
+        reports={name: kept.report for name, kept in stored.items()},
+        sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+        span=span_of(config, stored, observed_now),
+        attribute_types={name: kept.types for name, kept in stored.items()},
+    )
+
+
+def tables_from_frames(
+    config: Config,
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    observed_now: datetime,
+    quarantine_dir: Path | None = None,
+    threads: int = 2,
+    attribute_types: Mapping[str, Mapping[str, AttributeType]] | None = None,
+) -> Tables:
+    """Clean frames that have the contract's column names already.
+
+    Parameters
+    ----------
+    config
+        Its tables decide which tables exist; of each, `time_zone`, `returns`, `attributes` and `constants` apply.
+    frames
+        By table; a table of the configuration without a frame is empty. Money is in `amount` (major units) or
+        `amount_minor` (integer minor units).
+    observed_now
+        Moment of loading; naive counts as UTC.
+    quarantine_dir
+        Folder for rows set aside; None keeps only their counts.
+    threads
+        DuckDB threads; they do not change results.
+    attribute_types
+        Types to read attributes as, by table, where a few rows would not show them.
+
+    Raises
+    ------
+    SchemaError
+        When a frame lacks a required column, or holds what no column may.
+    """
+    connection = open_connection(threads)
+    now = utc_naive(observed_now)
+    stored = {}
+    for name in CONTRACT:
+        if name not in config.tables:
+            continue
+        mapped = mapped_frame(connection, config, name, frames.get(name))
+        stored[name] = keep(
+            connection,
+            mapped,
+            rules_of(config, name, now),
+            types=(attribute_types or {}).get(name),
+            returns=config.tables[name].returns,
+            quarantine_dir=quarantine_dir,
+        )
+    return assembled(connection, config, stored, now)
