@@ -1,0 +1,229 @@
+"""From the churn head's raw log-odds to a probability that means what it says.
+
+A map is fitted on rows later than those the trees were fitted on, and it is monotone: calibration never reorders
+customers. Four families, from stiff to flexible; a more flexible one is taken only when it lowers the cross-validated
+log-loss by more than one standard error of the difference, since its own noise costs calibration later.
+
+==========  ===================================================  ==========
+family      log-odds after, with z the raw log-odds              parameters
+==========  ===================================================  ==========
+identity    z                                                    0
+platt       a z + b, a > 0                                       2
+beta        a log p - b log(1 - p) + c, p = expit(z), a, b >= 0  3
+isotonic    straight lines between the blocks of the isotonic    many
+            regression, ends continued with slope 1
+==========  ===================================================  ==========
+
+References
+----------
+Platt (1999), Advances in Large Margin Classifiers; Kull, Silva Filho & Flach (2017), AISTATS 54, for beta; Zadrozny &
+Elkan (2002), KDD, doi:10.1145/775047.775151, for isotonic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+from sklearn.isotonic import IsotonicRegression
+
+from churn_value.estimators import FloatArray, IntArray
+
+FAMILIES = ("identity", "platt", "beta", "isotonic")
+LARGEST_LOG_ODDS = 13.8  # probabilities stay within 1e-6 of 0 and 1
+LEAST_ROWS_OF_A_CLASS = 20
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A monotone map of log-odds.
+
+    Attributes
+    ----------
+    family
+        One of `FAMILIES`.
+    parameters
+        platt: slope, intercept; beta: a, b, c.
+    knots_raw, knots_log_odds
+        isotonic: points of the piecewise-linear map, increasing in both.
+    """
+
+    family: str
+    parameters: tuple[float, ...] = ()
+    knots_raw: tuple[float, ...] = ()
+    knots_log_odds: tuple[float, ...] = ()
+
+    def log_odds(self, raw: FloatArray) -> FloatArray:
+        """Calibrated log-odds of raw ones, within +-13.8, shape (n,)."""
+        if self.family == "platt":
+            slope, intercept = self.parameters
+            mapped = slope * raw + intercept
+        elif self.family == "beta":
+            a, b, c = self.parameters
+            mapped = a * _log_expit(raw) - b * _log_expit(-raw) + c
+        elif self.family == "isotonic":
+            mapped = self._between_knots(raw)
+        else:
+            mapped = raw
+        clipped: FloatArray = np.clip(mapped, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+        return clipped
+
+    def probability(self, raw: FloatArray) -> FloatArray:
+        """Calibrated probability of raw log-odds, shape (n,), strictly between 0 and 1."""
+        p: FloatArray = expit(self.log_odds(raw))
+        return p
+
+    def _between_knots(self, raw: FloatArray) -> FloatArray:
+        x, y = np.asarray(self.knots_raw), np.asarray(self.knots_log_odds)
+        beyond = np.minimum(raw - x[0], 0.0) + np.maximum(raw - x[-1], 0.0)
+        mapped: FloatArray = np.interp(raw, x, y) + beyond
+        return mapped
+
+    def to_json(self) -> dict[str, Any]:
+        """Content as JSON values."""
+        return {
+            "family": self.family,
+            "parameters": list(self.parameters),
+            "knots_raw": list(self.knots_raw),
+            "knots_log_odds": list(self.knots_log_odds),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Map that `to_json` described."""
+        return cls(
+            str(content["family"]),
+            tuple(content["parameters"]),
+            tuple(content["knots_raw"]),
+            tuple(content["knots_log_odds"]),
+        )
+
+
+def _log_expit(z: FloatArray) -> FloatArray:
+    """``log(expit(z))`` without overflow."""
+    value: FloatArray = -np.logaddexp(0.0, -z)
+    return value
+
+
+def _row_losses(churned: FloatArray, log_odds: FloatArray) -> FloatArray:
+    """Negative log-likelihood of each row [nats]."""
+    losses: FloatArray = np.logaddexp(0.0, log_odds) - churned * log_odds
+    return losses
+
+
+def _fit_linear(
+    columns: FloatArray, churned: FloatArray, start: Sequence[float], floor: Sequence[float | None]
+) -> FloatArray:
+    """Coefficients of a logistic regression without intercept column added, each at least its floor."""
+
+    def objective(coefficients: FloatArray) -> tuple[float, FloatArray]:
+        z = columns @ coefficients
+        gradient: FloatArray = columns.T @ (expit(z) - churned) / len(churned)
+        return float(_row_losses(churned, z).mean()), gradient
+
+    found = minimize(objective, np.asarray(start), jac=True, method="L-BFGS-B", bounds=[(low, None) for low in floor])
+    coefficients: FloatArray = found.x
+    return coefficients
+
+
+def _fit_platt(raw: FloatArray, churned: FloatArray) -> Calibration:
+    columns = np.column_stack([raw, np.ones_like(raw)])
+    slope, intercept = _fit_linear(columns, churned, (1.0, 0.0), (1e-3, None))
+    return Calibration("platt", (float(slope), float(intercept)))
+
+
+def _fit_beta(raw: FloatArray, churned: FloatArray) -> Calibration:
+    columns = np.column_stack([_log_expit(raw), -_log_expit(-raw), np.ones_like(raw)])
+    a, b, c = _fit_linear(columns, churned, (1.0, 1.0, 0.0), (1e-3, 1e-3, None))
+    return Calibration("beta", (float(a), float(b), float(c)))
+
+
+def _fit_isotonic(raw: FloatArray, churned: FloatArray) -> Calibration:
+    """Piecewise-linear map through the centres of the isotonic blocks, their rates drawn half a row to the middle."""
+    order = np.argsort(raw, kind="stable")
+    x, y = raw[order], churned[order]
+    fitted = IsotonicRegression().fit_transform(np.arange(len(x), dtype=np.float64), y)
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(fitted) > 0]))
+    sizes = np.diff(np.append(starts, len(x)))
+    centre = np.add.reduceat(x, starts) / sizes
+    rate = (np.add.reduceat(y, starts) + 0.5) / (sizes + 1)
+    knots = _increasing(centre, logit(np.maximum.accumulate(rate)))
+    return Calibration("isotonic", (), tuple(knots[0].tolist()), tuple(knots[1].tolist()))
+
+
+def _increasing(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points with strictly increasing x."""
+    keep = np.concatenate([[True], np.diff(x) > 0])
+    return x[keep], y[keep]
+
+
+_FITS = {"platt": _fit_platt, "beta": _fit_beta, "isotonic": _fit_isotonic}
+
+
+def fit_family(family: str, raw: FloatArray, churned: FloatArray) -> Calibration:
+    """Map of one family, by maximum likelihood.
+
+    Parameters
+    ----------
+    family
+        One of `FAMILIES`.
+    raw, churned
+        (n,) raw log-odds and outcomes 0 or 1.
+    """
+    return Calibration("identity") if family == "identity" else _FITS[family](raw, churned)
+
+
+def customer_folds(customers: npt.NDArray[np.object_], folds: int, seed: int) -> IntArray:
+    """Fold 0 to ``folds - 1`` of each row; all rows of a customer share one, whatever the order of rows."""
+    names, member = np.unique(customers.astype(str), return_inverse=True)
+    fold: IntArray = np.random.default_rng(seed).permutation(len(names))[member] % folds
+    return fold
+
+
+def _held_out_losses(family: str, raw: FloatArray, churned: FloatArray, fold: IntArray) -> FloatArray:
+    losses = np.empty_like(raw)
+    for number in range(FOLDS):
+        held = fold == number
+        fitted = fit_family(family, raw[~held], churned[~held])
+        losses[held] = _row_losses(churned[held], fitted.log_odds(raw[held]))
+    return losses
+
+
+def fit_calibration(
+    raw: FloatArray, churned: FloatArray, customers: npt.NDArray[np.object_], *, seed: int
+) -> Calibration:
+    """Map chosen by cross-validation over customers, refitted on all rows.
+
+    Parameters
+    ----------
+    raw
+        (n,) raw log-odds of rows the trees have not seen.
+    churned
+        (n,) 0 or 1.
+    customers
+        (n,) ids; a customer's rows are held out together.
+    seed
+        Of the folds.
+
+    Returns
+    -------
+    Calibration
+        Identity when one class has fewer than 20 rows: nothing could be learned from them.
+    """
+    if min(churned.sum(), len(churned) - churned.sum()) < LEAST_ROWS_OF_A_CLASS:
+        return Calibration("identity")
+    fold = customer_folds(customers, FOLDS, seed)
+    best = "identity"
+    best_losses = _held_out_losses(best, raw, churned, fold)
+    for family in FAMILIES[1:]:
+        losses = _held_out_losses(family, raw, churned, fold)
+        gain = best_losses - losses
+        if gain.mean() > gain.std() / np.sqrt(len(gain)):
+            best, best_losses = family, losses
+    return fit_family(best, raw, churned)

@@ -1,0 +1,141 @@
+"""From named features to the numbers a booster sees, the same at fit and at score, one row or a million."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pandas as pd
+
+from churn_value.errors import FingerprintMismatch
+from churn_value.estimators import FloatArray
+
+MOST_CATEGORIES = 200
+
+
+class FeatureLike(Protocol):
+    """What the design needs to know of a feature."""
+
+    @property
+    def name(self) -> str:
+        """Column of the frame."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """``number`` or ``category``."""
+        ...
+
+
+class CatalogLike(Protocol):
+    """An ordered list of features."""
+
+    @property
+    def features(self) -> Sequence[FeatureLike]:
+        """In the order of the columns."""
+        ...
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """Values as text, missing ones kept missing."""
+    return column.astype(object).where(column.notna(), None)
+
+
+def _known_categories(column: pd.Series) -> tuple[str, ...]:
+    """The most frequent texts of a column (at most 200), in alphabetical order."""
+    counts = _texts(column).dropna().map(str).value_counts()
+    ranked = sorted(counts.items(), key=lambda item: (-int(item[1]), str(item[0])))
+    return tuple(sorted(str(text) for text, _ in ranked[:MOST_CATEGORIES]))
+
+
+@dataclass(frozen=True)
+class Design:
+    """Order of the features and the categories known at fit.
+
+    Attributes
+    ----------
+    names
+        Features in the order of the matrix's columns.
+    categories
+        Category features: their known texts; a text's place is its code.
+    """
+
+    names: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, catalog: CatalogLike) -> Self:
+        """Design of a catalog's features, with the categories seen in `frame`.
+
+        Raises
+        ------
+        FingerprintMismatch
+            When a feature of the catalog is not a column of the frame.
+        """
+        names = tuple(feature.name for feature in catalog.features)
+        _refuse_missing(names, frame)
+        texts = [feature.name for feature in catalog.features if feature.dtype == "category"]
+        return cls(names, {name: _known_categories(frame[name]) for name in texts})
+
+    @property
+    def category_places(self) -> tuple[int, ...]:
+        """Columns of the matrix that hold codes."""
+        return tuple(place for place, name in enumerate(self.names) if name in self.categories)
+
+    def matrix(self, frame: pd.DataFrame) -> FloatArray:
+        """Numbers of a frame's features.
+
+        Parameters
+        ----------
+        frame
+            Any rows, with a column for each name; other columns are ignored.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Missing, infinite and never-seen category values are ``nan``.
+
+        Raises
+        ------
+        FingerprintMismatch
+            When a feature is not a column of the frame.
+        """
+        _refuse_missing(self.names, frame)
+        matrix = np.full((len(frame), len(self.names)), np.nan)
+        for place, name in enumerate(self.names):
+            matrix[:, place] = self._column(name, frame[name])
+        matrix[~np.isfinite(matrix)] = np.nan
+        return matrix
+
+    def _column(self, name: str, column: pd.Series) -> FloatArray:
+        if name not in self.categories:
+            numbers: FloatArray = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+            return numbers
+        codes = {text: float(code) for code, text in enumerate(self.categories[name])}
+        texts = _texts(column)
+        return np.asarray(
+            [np.nan if text is None else codes.get(str(text), np.nan) for text in texts], dtype=np.float64
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Content as JSON values."""
+        return {"names": list(self.names), "categories": {name: list(texts) for name, texts in self.categories.items()}}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Design that `to_json` described."""
+        categories = {str(name): tuple(texts) for name, texts in content["categories"].items()}
+        return cls(tuple(content["names"]), categories)
+
+
+def _refuse_missing(names: Sequence[str], frame: pd.DataFrame) -> None:
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise FingerprintMismatch(
+            "every feature the model was fitted on must be a column of the frame",
+            where="features",
+            received=f"{len(missing)} missing, the first {missing[:3]}",
+            remedy="build the features with the catalog of the model's bundle",
+        )

@@ -1,0 +1,211 @@
+"""One coherent model of leaving and of spending: two heads over the same features, joined by the hurdle's identities.
+
+For every row, with p the calibrated churn probability and R the value if retained::
+
+    expected_value = (1 - p) R        value_at_risk = p R        lower <= expected_value <= upper
+
+What is learned where. Boosters are first grown on the train fold alone and stopped early on the calibration fold, whose
+as_of dates are at least one horizon later (the split is purged by construction). These boosters' predictions of the
+calibration fold are out of sample, so the calibration map, the debiasing factor and the interval are learned from them.
+The shipped boosters are then grown again on both folds with the same settings and rounds, because the newest rows are
+the most like those to be scored; map, factor and interval are kept. The test fold is touched by none of this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pandas as pd
+
+from churn_value.config import Config
+from churn_value.errors import BundleError
+from churn_value.estimators import FloatArray
+from churn_value.estimators.churn import ChurnHead, fit_churn
+from churn_value.estimators.design import CatalogLike, Design
+from churn_value.estimators.intervals import Intervals, fit_intervals
+from churn_value.estimators.rows import Rows, labelled, rows_of
+from churn_value.estimators.trees import Growing, TreeParams
+from churn_value.estimators.value import ValueHead, ValueSettings, fit_value
+
+MODEL_FILE = "model.json"
+FORMAT = 1
+SEED_STEP = 1_000_003
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of n rows; every array has shape (n,), and is finite and not negative but for the raw scores.
+
+    Attributes
+    ----------
+    churn_raw
+        Log-odds of churn before calibration: the scale of the churn contributions.
+    churn_probability
+        Calibrated, strictly between 0 and 1.
+    value_raw
+        Log of the amount relative to the head's scale: the scale of the value contributions. Null, as are all amounts,
+        when there is no value head.
+    value_if_retained_minor, expected_value_minor, value_at_risk_minor
+        Amounts in the horizon [minor units].
+    value_lower_minor, value_upper_minor
+        Prediction interval of the amount [minor units].
+    """
+
+    churn_raw: FloatArray
+    churn_probability: FloatArray
+    value_raw: FloatArray | None = None
+    value_if_retained_minor: FloatArray | None = None
+    expected_value_minor: FloatArray | None = None
+    value_at_risk_minor: FloatArray | None = None
+    value_lower_minor: FloatArray | None = None
+    value_upper_minor: FloatArray | None = None
+
+    def frame(self) -> pd.DataFrame:
+        """Columns of the arrays that are there, in the order above."""
+        return pd.DataFrame({name: values for name, values in vars(self).items() if values is not None})
+
+
+@dataclass(frozen=True)
+class HurdleModel:
+    """Both heads over one design; `value` and `intervals` are null where there are no purchases."""
+
+    design: Design
+    churn: ChurnHead
+    value: ValueHead | None = None
+    intervals: Intervals | None = None
+
+    def predict(self, frame: pd.DataFrame, *, threads: int = 1) -> Prediction:
+        """Predictions for the rows of a frame of features, in its order; a row's do not depend on the other rows."""
+        matrix = self.design.matrix(frame)
+        churn_raw = self.churn.raw(matrix, threads=threads)
+        p = self.churn.probability(churn_raw)
+        if self.value is None or self.intervals is None:
+            return Prediction(churn_raw, p)
+        value_raw = self.value.raw(matrix, threads=threads)
+        retained = self.value.value_if_retained(value_raw, p)
+        lower, upper = self.intervals.bounds(p, retained)
+        return Prediction(churn_raw, p, value_raw, retained, (1 - p) * retained, p * retained, lower, upper)
+
+    def contributions(self, frame: pd.DataFrame, *, threads: int = 1) -> tuple[FloatArray, FloatArray | None]:
+        """Additive contributions to `churn_raw` and to `value_raw`.
+
+        Returns
+        -------
+        tuple
+            (n, k + 1) each, columns in the order of ``design.names`` with the base last; a row sums to the raw score
+            within 1e-9. The second is null without a value head.
+        """
+        matrix = self.design.matrix(frame)
+        churn = self.churn.contributions(matrix, threads=threads)
+        return churn, None if self.value is None else self.value.contributions(matrix, threads=threads)
+
+    def to_files(self) -> dict[str, bytes]:
+        """The model as LightGBM texts and one JSON, by file name; the same model gives the same bytes."""
+        churn, files = self.churn.to_files()
+        content: dict[str, Any] = {"format": FORMAT, "design": self.design.to_json(), "churn": churn}
+        if self.value is not None and self.intervals is not None:
+            content["value"], texts = self.value.to_files()
+            content["intervals"] = self.intervals.to_json()
+            files |= texts
+        files[MODEL_FILE] = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+        return files
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        """Model that `to_files` described, equal to the bit.
+
+        The boosters' parser trusts its input: check hashes before calling this on files from elsewhere.
+
+        Raises
+        ------
+        BundleError
+            When a file is missing or the JSON is of another format.
+        """
+        try:
+            content = json.loads(files[MODEL_FILE])
+            if content["format"] != FORMAT:
+                raise _not_readable(f"format {content['format']}")
+            design = Design.from_json(content["design"])
+            churn = ChurnHead.from_files(content["churn"], files)
+            if "value" not in content:
+                return cls(design, churn)
+            value = ValueHead.from_files(content["value"], files)
+            return cls(design, churn, value, Intervals.from_json(content["intervals"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _not_readable(f"{type(error).__name__}: {error}") from error
+
+
+def _not_readable(received: str) -> BundleError:
+    return BundleError(
+        f"a model is {MODEL_FILE} of format {FORMAT} and the boosters it names",
+        where=MODEL_FILE,
+        received=received,
+        remedy="write the bundle again with this version of churn_value",
+    )
+
+
+def seeds_of(seed: int, number: int) -> tuple[int, ...]:
+    """Distinct seeds of the boosters that are averaged."""
+    return tuple((seed + SEED_STEP * place) % (2**31 - 1) for place in range(number))
+
+
+def fit(
+    train: pd.DataFrame,
+    calibration: pd.DataFrame,
+    catalog: CatalogLike,
+    config: Config,
+    *,
+    churn_params: Mapping[str, Any] | None = None,
+    value_params: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> HurdleModel:
+    """Both heads, calibrated, debiased and with intervals.
+
+    Parameters
+    ----------
+    train, calibration
+        Rows with customer_id, as_of, churned, value_minor and the catalog's features; every calibration as_of is at
+        least a horizon after every train as_of. Rows with an incomplete outcome window are left out.
+    catalog
+        Features, in the order of the design.
+    config
+        Gives threads, number of seeds, interval level, and whether there is a value head.
+    churn_params, value_params
+        Settings by name (see `TreeParams`; for the value also ``form`` and ``tweedie_power``) over the defaults.
+    seed
+        Of everything random; null takes ``config.tuning.seed``.
+
+    Raises
+    ------
+    TooLittleData
+        When a fold has no complete row or too few of a class.
+    """
+    seeds = seeds_of(config.tuning.seed if seed is None else seed, config.tuning.seeds_averaged)
+    labelled_train = labelled(train, with_value=config.has_value)
+    design = Design.fit(labelled_train, catalog)
+    earlier = rows_of(labelled_train, design, with_value=config.has_value)
+    later = rows_of(labelled(calibration, with_value=config.has_value), design, with_value=config.has_value)
+    growing = Growing(TreeParams.of(churn_params), design.category_places, seeds, config.tuning.threads)
+    churn = fit_churn(earlier, later, growing)
+    if not config.has_value:
+        return HurdleModel(design, churn.final)
+    growing = replace(growing, params=TreeParams.of(value_params))
+    value, intervals = _fit_amounts(
+        (earlier, later), churn.honest, growing, ValueSettings.of(value_params), level=config.interval.level
+    )
+    return HurdleModel(design, churn.final, value, intervals)
+
+
+def _fit_amounts(
+    folds: tuple[Rows, Rows], churn: ChurnHead, growing: Growing, settings: ValueSettings, *, level: float
+) -> tuple[ValueHead, Intervals]:
+    """Value head and interval, given a churn head that has not seen the second fold."""
+    later = folds[1]
+    p = churn.probability(churn.raw(later.matrix, threads=growing.threads))
+    value = fit_value(*folds, p, growing, settings)
+    raw = value.honest.raw(later.matrix, threads=growing.threads)
+    retained = value.honest.value_if_retained(raw, p)
+    return value.final, fit_intervals(later, p, retained, level=level, seed=growing.seeds[0])

@@ -1,0 +1,214 @@
+"""A prediction interval for the amount in the horizon, from the two parts of the hurdle.
+
+The amount of a customer is 0 with the churn probability p, and else ``value_if_retained`` times a ratio whose
+distribution is learned from stayers of the calibration fold (out of sample), in groups by ``value_if_retained`` and
+interpolated between the groups' centres. Quantiles of the mixture follow::
+
+    Q(u) = 0 for u <= p,  else  value_if_retained * ratio_quantile((u - p) / (1 - p))
+
+At level L a row whose p is below (1 - L) / 2 has the central interval [Q((1 - L) / 2), Q((1 + L) / 2)], any other
+[0, Q(L)], which is shorter and holds the mass at 0. Where p exceeds L the interval holds more than L, as any interval
+with 0 in it must.
+
+The conformal step replaces L by the level that reaches L on the calibration rows, group by group: with u the
+probability integral transform of an amount (drawn uniformly over the mass at 0, without which rows of sure churners
+would be paid for by the others), the score is ``|2 u - 1|`` for central rows and u for the others, and the level is the
+``ceil((n + 1) L) / n`` quantile of scores computed on ratios of other customers.
+
+References
+----------
+Vovk, Gammerman & Shafer (2005), Algorithmic Learning in a Random World (split and Mondrian conformal prediction);
+Czado, Gneiting & Held (2009), Biometrics 65(4), doi:10.1111/j.1541-0420.2009.01191.x (transform of discrete outcomes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from churn_value.estimators import FloatArray
+from churn_value.estimators.calibration import customer_folds
+from churn_value.estimators.rows import Rows
+
+QUANTILES = np.linspace(0.0, 1.0, 101)
+ROWS_PER_GROUP = 60
+MOST_GROUPS = 10
+ROWS_PER_LEVEL = 200
+MOST_LEVELS = 5
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Distribution of amount / value_if_retained among stayers.
+
+    Attributes
+    ----------
+    centres
+        (g,) log of value_if_retained at the middle of each group, increasing.
+    quantiles
+        (g, 101) quantiles of the ratio at 0, 0.01, ..., 1.
+    """
+
+    centres: FloatArray
+    quantiles: FloatArray
+
+    def tables(self, retained_minor: FloatArray) -> FloatArray:
+        """Quantiles of each row's ratio, shape (n, 101), between those of the two groups next to it."""
+        place = np.log(np.maximum(retained_minor, 1e-9))
+        last = len(self.centres) - 1
+        above = np.clip(np.searchsorted(self.centres, place), 1, max(last, 1)) if last else np.zeros(len(place), int)
+        below = np.maximum(above - 1, 0)
+        gap = np.maximum(self.centres[above] - self.centres[below], 1e-12)
+        share = np.clip((place - self.centres[below]) / gap, 0.0, 1.0)[:, None]
+        mixed: FloatArray = (1 - share) * self.quantiles[below] + share * self.quantiles[above]
+        return mixed
+
+
+def fit_ratios(retained_minor: FloatArray, amount_minor: FloatArray) -> Ratios:
+    """Ratios of stayers, in up to 10 groups of at least 60 rows; without a stayer, the ratio is 1."""
+    if len(retained_minor) == 0:
+        return Ratios(np.zeros(1), np.ones((1, len(QUANTILES))))
+    order = np.argsort(retained_minor, kind="stable")
+    ratio = amount_minor[order] / np.maximum(retained_minor[order], 1e-9)
+    place = np.log(np.maximum(retained_minor[order], 1e-9))
+    groups = np.array_split(np.arange(len(order)), int(np.clip(len(order) // ROWS_PER_GROUP, 1, MOST_GROUPS)))
+    centres = np.asarray([np.median(place[rows]) for rows in groups])
+    return Ratios(centres, np.asarray([np.quantile(ratio[rows], QUANTILES) for rows in groups]))
+
+
+def _row_interp(at: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Value at `at` (n,) of each row's line through (x, y[row]); x has equal steps from 0 to 1."""
+    steps = len(x) - 1
+    place = np.clip(at, 0.0, 1.0) * steps
+    left = np.minimum(place.astype(np.int64), steps - 1)
+    rows = np.arange(len(at))
+    low, high = y[rows, left], y[rows, left + 1]
+    value: FloatArray = low + (place - left) * (high - low)
+    return value
+
+
+def _transform(ratio: FloatArray, tables: FloatArray) -> FloatArray:
+    """Place 0 to 1 of each row's ratio in its own distribution."""
+    steps = len(QUANTILES) - 1
+    left = np.clip((tables <= ratio[:, None]).sum(axis=1) - 1, 0, steps - 1)
+    rows = np.arange(len(ratio))
+    low, high = tables[rows, left], tables[rows, left + 1]
+    within = np.clip((ratio - low) / np.maximum(high - low, 1e-12), 0.0, 1.0)
+    place: FloatArray = (left + within) / steps
+    return place
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Interval of the amount in the horizon.
+
+    Attributes
+    ----------
+    level
+        Nominal share 0 to 1.
+    ratios
+        Distribution of the ratio among stayers.
+    edges_minor
+        Expected values that part the groups of `levels`, increasing [minor units].
+    levels
+        Level used in each group so that `level` is reached, 0 to 1.
+    """
+
+    level: float
+    ratios: Ratios
+    edges_minor: tuple[float, ...]
+    levels: tuple[float, ...]
+
+    def bounds(self, churn_probability: FloatArray, retained_minor: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper end, each (n,) [minor units]; 0 <= lower <= expected <= upper on every row."""
+        expected = (1 - churn_probability) * retained_minor
+        level = np.asarray(self.levels)[np.searchsorted(np.asarray(self.edges_minor), expected, side="right")]
+        central = churn_probability < (1 - self.level) / 2
+        tables = self.ratios.tables(retained_minor)
+        low = np.where(central, (1 - level) / 2, 0.0)
+        high = np.where(central, (1 + level) / 2, level)
+        lower = retained_minor * _mixture(low, churn_probability, tables)
+        upper = retained_minor * _mixture(high, churn_probability, tables)
+        return np.minimum(lower, expected), np.maximum(upper, expected)
+
+    def to_json(self) -> dict[str, Any]:
+        """Content as JSON values."""
+        return {
+            "level": self.level,
+            "centres": self.ratios.centres.tolist(),
+            "quantiles": self.ratios.quantiles.tolist(),
+            "edges_minor": list(self.edges_minor),
+            "levels": list(self.levels),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Intervals that `to_json` described."""
+        ratios = Ratios(
+            np.asarray(content["centres"], dtype=np.float64), np.asarray(content["quantiles"], dtype=np.float64)
+        )
+        return cls(float(content["level"]), ratios, tuple(content["edges_minor"]), tuple(content["levels"]))
+
+
+def _mixture(u: FloatArray, churn_probability: FloatArray, tables: FloatArray) -> FloatArray:
+    """Quantile u (n,) of the mixture, in multiples of value_if_retained; never negative."""
+    among_stayers = (u - churn_probability) / (1 - churn_probability)
+    ratio = _row_interp(np.maximum(among_stayers, 0.0), QUANTILES, tables)
+    value: FloatArray = np.where(among_stayers <= 0, 0.0, np.maximum(ratio, 0.0))
+    return value
+
+
+def _held_out_places(rows: Rows, p: FloatArray, retained: FloatArray, seed: int) -> FloatArray:
+    """Transform of each amount, its ratio's distribution learned from other customers."""
+    fold = customer_folds(rows.customers, FOLDS, seed)
+    places = np.empty(len(rows))
+    for number in range(FOLDS):
+        held = fold == number
+        others = ~held & (rows.churned == 0)
+        ratios = fit_ratios(retained[others], rows.amount_minor[others])
+        ratio = rows.amount_minor[held] / np.maximum(retained[held], 1e-9)
+        places[held] = p[held] + (1 - p[held]) * _transform(ratio, ratios.tables(retained[held]))
+    left = rows.churned == 1
+    places[left] = np.random.default_rng(seed).random(len(rows))[left] * p[left]
+    return places
+
+
+def _level_reached(scores: FloatArray, level: float) -> float:
+    """Conformal quantile of the scores."""
+    if len(scores) == 0:
+        return level
+    share = min(1.0, np.ceil((len(scores) + 1) * level) / len(scores))
+    return float(np.clip(np.quantile(scores, share, method="inverted_cdf"), 0.0, 1.0))
+
+
+def fit_intervals(
+    rows: Rows, churn_probability: FloatArray, retained_minor: FloatArray, *, level: float, seed: int
+) -> Intervals:
+    """Ratios and levels learned on rows the model has not seen.
+
+    Parameters
+    ----------
+    rows
+        Outcomes; a customer's rows are held out together.
+    churn_probability, retained_minor
+        (n,) predictions for the same rows.
+    level
+        Nominal share, 0 to 1.
+    seed
+        Of the folds and of the draws over the mass at 0.
+    """
+    places = _held_out_places(rows, churn_probability, retained_minor, seed)
+    central = churn_probability < (1 - level) / 2
+    scores = np.where(central, np.abs(2 * places - 1), places)
+    expected = (1 - churn_probability) * retained_minor
+    groups = int(np.clip(len(scores) // ROWS_PER_LEVEL, 1, MOST_LEVELS))
+    edges = np.unique(np.quantile(expected, np.arange(1, groups) / groups)) if groups > 1 else np.zeros(0)
+    member = np.searchsorted(edges, expected, side="right")
+    levels = tuple(_level_reached(scores[member == group], level) for group in range(len(edges) + 1))
+    stayed = rows.churned == 0
+    ratios = fit_ratios(retained_minor[stayed], rows.amount_minor[stayed])
+    return Intervals(level, ratios, tuple(edges.tolist()), levels)

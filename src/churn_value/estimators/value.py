@@ -1,0 +1,282 @@
+"""The value head: the amount in the horizon, for heavy-tailed money of which most customers spend none.
+
+Forms, each a LightGBM regression with log link on amounts divided by their mean:
+
+===========  ===================================  =====================================================================
+form         rows, loss                           its raw score z
+===========  ===================================  =====================================================================
+tweedie      all, compound Poisson-gamma          log of the expected amount
+gamma        stayers, gamma quasi-likelihood      log of the amount given that the customer stays
+lognormal    stayers, squares of log amounts      the same, with Duan's smearing added
+===========  ===================================  =====================================================================
+
+A head is a weighted mean of forms on the log scale, z = sum of w z, so that contributions stay additive. With s the
+weight of the two-part forms (gamma, lognormal) and p the calibrated churn probability::
+
+    expected = factor exp(z) (1 - p)^s        value_if_retained = expected / (1 - p)
+
+which is the usual hurdle product for s = 1 and the direct regression for s = 0. In the division 1 - p is floored at
+0.01: below it, hardly anybody of the kind has ever stayed and the quotient would be noise; expected is then (1 - p)
+times the floored value, so the identity holds on every row.
+
+Net amounts below 0 (more returned than bought) are fitted as 0; `factor` then makes totals agree with the true net ones
+on the calibration rows, shrunk to 1 by its own standard error.
+
+References
+----------
+Jørgensen & de Souza (1994), Scandinavian Actuarial Journal, for Tweedie regression; Duan (1983), JASA 78(383),
+doi:10.1080/01621459.1983.10478017, for smearing; Mullahy (1998), Journal of Health Economics 17(3), for two-part
+models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from churn_value.errors import ConfigError
+from churn_value.estimators import FloatArray
+from churn_value.estimators.churn import refuse_one_class
+from churn_value.estimators.rows import Rows
+from churn_value.estimators.trees import Growing, Objective, Sample, Trees, fit_trees
+
+FORMS: Mapping[str, Mapping[str, float]] = {
+    "tweedie": {"tweedie": 1.0},
+    "gamma": {"gamma": 1.0},
+    "lognormal": {"lognormal": 1.0},
+    "blend": {"tweedie": 0.5, "gamma": 0.5},
+}
+DEFAULT_FORM = "blend"
+DEFAULT_POWER = 1.3
+STAYING_FLOOR = 0.01
+SMALLEST_SHARE = 1e-4
+LARGEST_RAW = 25.0
+LARGEST_CORRECTION = 3.0
+
+
+@dataclass(frozen=True)
+class ValuePart:
+    """One form of the head: boosters, a constant added to their raw score, and the part's weight 0 to 1."""
+
+    form: str
+    weight: float
+    offset: float
+    trees: Trees
+
+    def raw(self, matrix: FloatArray, *, threads: int) -> FloatArray:
+        """Raw score of the form, shape (n,)."""
+        return self.trees.raw(matrix, threads=threads) + self.offset
+
+
+@dataclass(frozen=True)
+class ValueHead:
+    """Amount in the horizon, and the same given that the customer stays.
+
+    Attributes
+    ----------
+    parts
+        Forms; their weights sum to 1.
+    scale_minor
+        Mean amount that raw scores are relative to [minor units].
+    factor
+        Correction of the total.
+    """
+
+    parts: tuple[ValuePart, ...]
+    scale_minor: float
+    factor: float
+
+    @property
+    def two_part_share(self) -> float:
+        """Weight of the forms that are given staying."""
+        return sum(part.weight for part in self.parts if part.form != "tweedie")
+
+    def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
+        """Weighted mean of the forms' raw scores, shape (n,): logs of amounts over `scale_minor`."""
+        total = np.zeros(len(matrix))
+        for part in self.parts:
+            total = total + part.weight * part.raw(matrix, threads=threads)
+        return total
+
+    def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
+        """Additive contributions to `raw`, shape (n, k + 1), base last."""
+        total = np.zeros((len(matrix), matrix.shape[1] + 1))
+        for part in self.parts:
+            total = total + part.weight * part.trees.contributions(matrix, threads=threads)
+            total[:, -1] += part.weight * part.offset
+        return total
+
+    def value_if_retained(self, raw: FloatArray, churn_probability: FloatArray) -> FloatArray:
+        """E[amount in the horizon, given staying], shape (n,) [minor units], never negative."""
+        staying = np.maximum(1 - churn_probability, STAYING_FLOOR)
+        amount = self.scale_minor * self.factor * np.exp(np.clip(raw, -LARGEST_RAW, LARGEST_RAW))
+        value: FloatArray = amount * staying ** (self.two_part_share - 1)
+        return value
+
+    def to_files(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """JSON content, and the boosters' texts by file name."""
+        files = {
+            f"value_{part.form}_{place}.txt": text.encode()
+            for part in self.parts
+            for place, text in enumerate(part.trees.texts)
+        }
+        parts = [
+            {"form": part.form, "weight": part.weight, "offset": part.offset, "rounds": list(part.trees.rounds)}
+            for part in self.parts
+        ]
+        return {"parts": parts, "scale_minor": self.scale_minor, "factor": self.factor}, files
+
+    @classmethod
+    def from_files(cls, content: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        """Head that `to_files` described."""
+        parts = tuple(_part_of(part, files) for part in content["parts"])
+        return cls(parts, float(content["scale_minor"]), float(content["factor"]))
+
+
+def _part_of(content: Mapping[str, Any], files: Mapping[str, bytes]) -> ValuePart:
+    form, rounds = str(content["form"]), tuple(content["rounds"])
+    texts = tuple(files[f"value_{form}_{place}.txt"].decode() for place in range(len(rounds)))
+    return ValuePart(form, float(content["weight"]), float(content["offset"]), Trees(texts, rounds))
+
+
+def sample_of(form: str, rows: Rows, scale_minor: float) -> Sample:
+    """Rows and target that a form is fitted on."""
+    share = np.maximum(rows.amount_minor, 0.0) / scale_minor
+    if form == "tweedie":
+        return Sample(rows.matrix, share)
+    stayed = rows.churned == 0
+    # Stayers who returned all they bought have no positive amount; a gamma needs one, and a log does.
+    share = np.maximum(share[stayed], SMALLEST_SHARE)
+    return Sample(rows.matrix[stayed], np.log(share) if form == "lognormal" else share)
+
+
+def objective_of(form: str, power: float) -> Objective:
+    """LightGBM's loss for a form."""
+    if form == "tweedie":
+        return Objective("tweedie", (("tweedie_variance_power", power),))
+    return Objective("gamma" if form == "gamma" else "regression")
+
+
+def weights_of(form: str) -> Mapping[str, float]:
+    """Parts of a form and their weights.
+
+    Raises
+    ------
+    ConfigError
+        When the form is unknown.
+    """
+    if form not in FORMS:
+        raise ConfigError(f"the value form must be one of {', '.join(FORMS)}", where="value.form", received=form)
+    return FORMS[form]
+
+
+def debias_factor(amount_minor: FloatArray, expected_minor: FloatArray) -> float:
+    """Factor that makes the predicted total agree with the true one, shrunk to 1 by its standard error.
+
+    Parameters
+    ----------
+    amount_minor, expected_minor
+        (n,) true net amounts and predictions, out of sample [minor units].
+
+    Returns
+    -------
+    float
+        Within 1/3 and 3; 1 when either total is not positive.
+
+    Notes
+    -----
+    With ``b = log(sum actual / sum expected)`` and its squared standard error ``v`` by linearisation, the positive-part
+    James-Stein estimate ``b max(0, 1 - v / b^2)``.
+    """
+    actual, predicted = float(amount_minor.sum()), float(expected_minor.sum())
+    if actual <= 0 or predicted <= 0:
+        return 1.0
+    ratio = actual / predicted
+    variance = float(np.sum((amount_minor - ratio * expected_minor) ** 2)) / actual**2
+    bias = float(np.log(ratio))
+    kept = max(0.0, 1 - variance / bias**2) if bias else 0.0
+    limit = float(np.log(LARGEST_CORRECTION))
+    return float(np.exp(np.clip(bias * kept, -limit, limit)))
+
+
+@dataclass(frozen=True)
+class ValueFit:
+    """Two fits of one head: `honest` has seen the train fold only, `final` both folds."""
+
+    honest: ValueHead
+    final: ValueHead
+
+
+@dataclass(frozen=True)
+class ValueSettings:
+    """Form of the head (see `FORMS`) and variance power of its Tweedie part, between 1 and 2."""
+
+    form: str = DEFAULT_FORM
+    power: float = DEFAULT_POWER
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any] | None) -> Self:
+        """Settings ``form`` and ``tweedie_power`` by name over the defaults."""
+        given = settings or {}
+        return cls(str(given.get("form", DEFAULT_FORM)), float(given.get("tweedie_power", DEFAULT_POWER)))
+
+
+def _stopped_part(
+    form: str, scale: float, settings: ValueSettings, growing: Growing, folds: tuple[Rows, Rows]
+) -> ValuePart:
+    """A form grown on the first fold and stopped on the second."""
+    fold, later = (sample_of(form, rows, scale) for rows in folds)
+    trees = fit_trees(fold, objective_of(form, settings.power), growing, validation=later)
+    offset = 0.0
+    if form == "lognormal":
+        offset = _smearing(trees.raw(later.matrix, threads=growing.threads), later.target)
+    return ValuePart(form, weights_of(settings.form)[form], offset, trees)
+
+
+def _smearing(raw: FloatArray, log_share: FloatArray) -> float:
+    """Log of the mean of exp(residual)."""
+    return float(np.log(np.mean(np.exp(log_share - raw))))
+
+
+def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing: Growing, rows: Rows) -> ValuePart:
+    """The same part on more rows, with the same rounds and offset."""
+    objective = objective_of(part.form, settings.power)
+    return replace(
+        part, trees=fit_trees(sample_of(part.form, rows, scale), objective, growing, rounds=part.trees.rounds)
+    )
+
+
+def fit_value(
+    train: Rows, calibration: Rows, churn_probability: FloatArray, growing: Growing, settings: ValueSettings
+) -> ValueFit:
+    """Value head: stopped early and debiased on the calibration rows, then refitted on all rows.
+
+    Parameters
+    ----------
+    train, calibration
+        Rows of the two folds; the calibration's as_of dates are at least a horizon later.
+    churn_probability
+        (n,) of the calibration rows, from a churn head that has not seen them.
+    growing, settings
+        How boosters are grown; the head's form.
+
+    Raises
+    ------
+    TooLittleData
+        When a fold has fewer than 10 stayers.
+    """
+    refuse_one_class(train.churned, "train")
+    refuse_one_class(calibration.churned, "calibration")
+    scale = max(float(np.maximum(train.amount_minor, 0.0).mean()), 1.0)
+    forms = weights_of(settings.form)
+    parts = tuple(_stopped_part(form, scale, settings, growing, (train, calibration)) for form in forms)
+    plain = ValueHead(parts, scale, 1.0)
+    raw = plain.raw(calibration.matrix, threads=growing.threads)
+    expected = (1 - churn_probability) * plain.value_if_retained(raw, churn_probability)
+    factor = debias_factor(calibration.amount_minor, expected)
+    both = train.followed_by(calibration)
+    grown = tuple(_grown_again(part, scale, settings, growing, both) for part in parts)
+    return ValueFit(replace(plain, factor=factor), ValueHead(grown, scale, factor))
