@@ -1,0 +1,275 @@
+"""The as-of engine: the only place in this package that compares an event's time with an as_of.
+
+Every clock becomes a day number once (midnights from 1970-01-01), and every comparison is one of integers. A row is
+past iff ``event_day < as_of_day`` and ``known_day < as_of_day``; it is then ``age_days = as_of_day - event_day >= 1``
+old, and within a window of ``w`` days iff ``age_days <= w``, which is ``[as_of - w, as_of)`` at midnight precision. The
+other clocks of a row (when a ticket was resolved, an invoice paid, a contract ended) are null from as_of on.
+
+Rows are reduced to partials per (customer, event day, known day, key) before as_of dates come in. That is exact, since
+all windows are whole days, and lets many as_of dates share one pass over the events. Each source and grain is read
+once, for all windows and all dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from churn_value.errors import LeakageError
+from churn_value.features.declare import Feature, Grain, Measure
+from churn_value.features.past import Past, windowed_name
+
+SPINE_KEYS = ("customer_id", "as_of")
+_KEYS = ("customer_id", "as_of_day")
+_BEFORE_ALL_DAYS = -(10**6)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time columns of a table of the contract.
+
+    Parameters
+    ----------
+    event
+        When a row happened.
+    known
+        When our tables could know it; null, or a table without it, means when it happened.
+    masked
+        Clocks of what follows later on the same row: null from as_of on.
+    undated
+        Whether a row without an event time has always been true.
+    """
+
+    event: str
+    known: str | None = "known_at"
+    masked: tuple[str, ...] = ()
+    undated: bool = False
+
+
+CLOCKS: Mapping[str, Clocks] = {
+    "purchases": Clocks("event_time"),
+    "visits": Clocks("event_time"),
+    "feedback": Clocks("event_time", masked=("resolved_at",)),
+    # An invoice is past once it was due: before that, not having paid says nothing.
+    "payments": Clocks("due_at", masked=("paid_at", "disputed_at")),
+    "customers": Clocks("valid_from", known=None, masked=("signup_at",), undated=True),
+    "contracts": Clocks("started_at", masked=("ended_at",)),
+    # A snapshot describes the state at the midnight it is dated, so it is known to that very as_of.
+    "snapshots": Clocks("as_of", known=None, undated=True),
+}
+
+
+def day_number_of(clock: ir.Column) -> ir.IntegerColumn:
+    """Midnights from 1970-01-01 to the day of a date or timestamp column."""
+    day = clock if clock.type().is_date() else clock.date()
+    return day.epoch_days().cast("int64")
+
+
+def _numbered(source: str, table: ir.Table) -> ir.Table:
+    """Rows of a table with day numbers instead of time: ``event_day``, ``known_day``, and each masked clock."""
+    clocks = CLOCKS[source]
+    event = day_number_of(table[clocks.event])
+    if source == "snapshots":
+        event = event - 1
+    if clocks.undated:
+        event = event.fill_null(_BEFORE_ALL_DAYS)
+    known = event
+    if clocks.known is not None and clocks.known in table.columns:
+        known = day_number_of(table[clocks.known]).fill_null(event)
+    masked = {name: day_number_of(table[name]) for name in clocks.masked if name in table.columns}
+    return table.mutate(event_day=event, known_day=known, **masked)
+
+
+def _past(rows: ir.Table, asked: ir.Table, masked: Iterable[str]) -> ir.Table:
+    """Numbered rows joined to each (customer_id, as_of_day) asked for, past ones only, later clocks null."""
+    joined = asked.join(rows, "customer_id")
+    past = joined.filter(joined.event_day < joined.as_of_day, joined.known_day < joined.as_of_day)
+    hidden = {name: (past[name] < past.as_of_day).ifelse(past[name], ibis.null("int64")) for name in masked}
+    return past.mutate(age_days=past.as_of_day - past.event_day, **hidden)
+
+
+def _asked(spine: ir.Table) -> ir.Table:
+    """Distinct (customer_id, as_of_day): a spine row given twice must not count twice."""
+    return spine.select("customer_id", as_of_day=day_number_of(spine.as_of)).distinct()
+
+
+def past_of(source: str, events: ir.Table, spine: ir.Table) -> ir.Table:
+    """Rows of a canonical table that were known before each spine row's as_of.
+
+    Parameters
+    ----------
+    source
+        Name of the table in the contract.
+    events
+        Its accepted rows.
+    spine
+        ``customer_id`` string, ``as_of`` date.
+
+    Returns
+    -------
+    ir.Table
+        The table's columns beside ``as_of``, ``as_of_day``, ``event_day``, ``known_day`` and ``age_days`` >= 1. Clocks of
+        what follows later (``ended_at``, ``paid_at``, ...) are day numbers, null from as_of on.
+    """
+    clocks = CLOCKS[source]
+    rows = _numbered(source, events)
+    rows = rows.drop(*({clocks.event, clocks.known} & set(rows.columns)))
+    asked = spine.select(*SPINE_KEYS, as_of_day=day_number_of(spine.as_of)).distinct()
+    return _past(rows, asked, [name for name in clocks.masked if name in events.columns])
+
+
+def _row_wise(value: ir.Value, where: str) -> ir.Value:
+    """The value, refused when it looks at other rows: before as_of dates come in those may be of the future."""
+    if value.op().find((ops.Reduction, ops.Analytic, ops.WindowFunction)):
+        raise LeakageError(
+            "a column computed before as_of dates come in may look at its own row only",
+            code="FEATURE_SEES_OTHER_ROWS",
+            where=where,
+            remedy="move the computation to the feature's reduction",
+        )
+    return value
+
+
+def _combined(measures: Mapping[str, Measure], rows: ir.Table) -> dict[str, ir.Scalar]:
+    """Measures of already computed columns, combined over the rows of a group."""
+    return {name: getattr(rows[name], measure.how)() for name, measure in measures.items()}
+
+
+def _partials(grain: Grain, table: ir.Table) -> ir.Table:
+    """Raw rows reduced to (customer, event day, known day, key, later clocks)."""
+    rows = _numbered(grain.source, table)
+    visible = rows.drop(*CLOCKS[grain.source].masked)
+    if grain.kept is not None:
+        condition = _row_wise(grain.kept(visible), f"{grain.source}.{grain.name}")
+        rows = rows.filter(condition)
+        visible = rows.drop(*CLOCKS[grain.source].masked)
+    named = {**grain.key, **grain.carried, **{name: measure.value for name, measure in grain.before.items()}}
+    columns = {name: _row_wise(value(visible), f"{grain.source}.{name}") for name, value in named.items()}
+    by = ["customer_id", "event_day", "known_day", *grain.masked, *grain.key, *grain.carried]
+    rows = rows.mutate(**columns).select(*by, *grain.before)
+    return rows.group_by(by).aggregate(**_combined(grain.before, rows))
+
+
+def _days(grain: Grain, past: ir.Table) -> ir.Table:
+    """Past partials as one row per (customer, as_of, day), with gaps where the grain asks for them."""
+    rows = past.mutate(**{name: measure.value(past) for name, measure in grain.after.items()})
+    by = [*_KEYS, "event_day"]
+    days = rows.group_by(by).aggregate(**_combined(grain.measures, rows))
+    days = days.mutate(age_days=days.as_of_day - days.event_day)
+    if grain.gaps_of is None:
+        return days
+    happened = days[grain.gaps_of] > 0
+    earlier = ibis.window(group_by=list(_KEYS), order_by=days.event_day, preceding=(None, 1))
+    previous = happened.ifelse(days.event_day, ibis.null("int64")).max().over(earlier)
+    days = days.mutate(previous_day=previous)
+    happened = days[grain.gaps_of] > 0
+    return days.mutate(gap_days=happened.ifelse(days.event_day - days.previous_day, ibis.null("int64")))
+
+
+def _keys(grain: Grain, past: ir.Table, windows: Sequence[int | None]) -> ir.Table:
+    """Past partials as one row per (customer, as_of, key), each measure counted within each window that is used."""
+    counts: dict[str, ir.Scalar] = {}
+    for name, measure in grain.before.items():
+        for window in windows:
+            within = None if window is None else past.age_days <= window
+            counts[windowed_name(name, window)] = getattr(past[name], measure.how)(where=within).fill_null(0)
+    return past.group_by([*_KEYS, *grain.key]).aggregate(**counts)
+
+
+def _versioned(table: ir.Table, event: str) -> ir.Table:
+    """Rows numbered per customer from oldest to newest; of equally old ones the order of their contents decides."""
+    contents = sorted(set(table.columns) - {"customer_id", event})
+    order = [ibis.asc(table[name], nulls_first=True) for name in (event, *contents)]
+    return table.mutate(version=ibis.row_number().over(ibis.window(group_by="customer_id", order_by=order)))
+
+
+def _latest(grain: Grain, table: ir.Table, asked: ir.Table) -> ir.Table:
+    """The newest past row of each (customer, as_of)."""
+    clocks = CLOCKS[grain.source]
+    rows = _numbered(grain.source, _versioned(table, clocks.event))
+    past = _past(rows, asked, clocks.masked)
+    newest = past.version.max().over(ibis.window(group_by=list(_KEYS)))
+    past = past.mutate(is_newest=past.version == newest)
+    return past.filter(past.is_newest)
+
+
+def _rows(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
+    """Rows of the past that features of one grain see."""
+    if grain.shape == "latest":
+        return _latest(grain, table, asked)
+    past = _past(_partials(grain, table), asked, grain.masked)
+    if grain.shape == "days":
+        return _days(grain, past)
+    windows = dict.fromkeys(span for f in features for span in (f.window_days, f.window_days and f.longest_days))
+    if None not in windows:
+        past = past.filter(past.age_days <= max(span for span in windows if span is not None))
+    return _keys(grain, past, list(windows))
+
+
+def _scan(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
+    """Every feature of one source and grain, one row per (customer, as_of) that has a past there."""
+    rows = _rows(grain, features, table, asked)
+    values: dict[str, ir.Scalar] = {}
+    for f in features:
+        past = Past(
+            rows,
+            dated=grain.shape != "keys",
+            window_days=f.window_days,
+            longest_days=f.longest_days,
+            half_life_days=f.half_life_days,
+        )
+        values[f.name] = f.reduce(past).cast("float64" if f.dtype == "number" else "string")
+    return rows.group_by(_KEYS).aggregate(**values)
+
+
+def build(features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: ir.Table) -> ir.Table:
+    """Features of each spine row; nothing runs until the result is executed.
+
+    Parameters
+    ----------
+    features
+        What to compute; see `churn_value.features.catalog`.
+    sources
+        Canonical tables by name, at least those the features are computed from; every column of the contract exists.
+    spine
+        ``customer_id`` string, ``as_of`` date: one row per prediction.
+
+    Returns
+    -------
+    ir.Table
+        One row per spine row, in no particular order: ``customer_id``, ``as_of``, then the features as given. Numbers are
+        float64, exact up to 2**53; categories are strings. `Feature.empty` stands where nothing happened.
+    """
+    asked = _asked(spine)
+    by_grain = sorted(features, key=lambda f: (f.source, f.grain.name))
+    table = spine.select(*SPINE_KEYS, as_of_day=day_number_of(spine.as_of))
+    for number, (_, group) in enumerate(groupby(by_grain, key=lambda f: (f.source, f.grain.name))):
+        same = list(group)
+        scan = _scan(same[0].grain, same, sources[same[0].source], asked)
+        customer, day = f"customer_{number}", f"day_{number}"
+        scan = scan.rename({customer: "customer_id", day: "as_of_day"})
+        table = table.left_join(scan, [table.customer_id == scan[customer], table.as_of_day == scan[day]])
+    filled = {f.name: table[f.name] if f.empty is None else table[f.name].fill_null(f.empty) for f in features}
+    return table.select(*SPINE_KEYS, **filled)
+
+
+def compiled_sql(features: Sequence[Feature], schemas: Mapping[str, ibis.Schema], *, dialect: str = "duckdb") -> str:
+    """SQL of `build` over tables named as the sources and ``spine``: compiled once, run for many small batches.
+
+    Parameters
+    ----------
+    features
+        What to compute.
+    schemas
+        Schema of each source by table name.
+    dialect
+        Engine, as in ``"duckdb"`` or ``"pyspark"``.
+    """
+    tables = {name: ibis.table(schema, name=name) for name, schema in schemas.items()}
+    spine = ibis.table({"customer_id": "string", "as_of": "date"}, name="spine")
+    return str(ibis.to_sql(build(features, tables, spine), dialect=dialect))

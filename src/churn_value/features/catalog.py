@@ -1,0 +1,112 @@
+"""Every feature in order: what models are fitted on, what the data dictionary prints, what a fingerprint pins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import ibis
+
+from churn_value.features import purchases
+from churn_value.features.asof import compiled_sql
+from churn_value.features.declare import Feature, FeatureType, declared
+from churn_value.features.windows import windows_for
+from churn_value.tables.contract import CONTRACT
+
+FAMILIES: tuple[ModuleType, ...] = (purchases,)
+DEFAULT_WINDOWS_DAYS = windows_for(None, 90)
+_TYPES: Mapping[FeatureType, str] = {"number": "float64", "category": "string"}
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Features in the order of a model's columns.
+
+    Parameters
+    ----------
+    features
+        The features.
+    attributes
+        Attribute columns of customers and snapshots with their type.
+    """
+
+    features: tuple[Feature, ...]
+    attributes: Mapping[str, FeatureType]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def schemas(self) -> dict[str, ibis.Schema]:
+        """Schema of each source the features are computed from, attributes included."""
+        return {source: source_schema(source, self.attributes) for source in sorted({f.source for f in self.features})}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every feature's name, source, window, empty value, unit and the compiled SQL of them all."""
+        words = [[f.name, f.source, f.window_days, f.half_life_days, f.empty, f.unit, f.dtype] for f in self.features]
+        sql = compiled_sql(self.features, self.schemas) if self.features else ""
+        return hashlib.sha256(json.dumps([words, sql], ensure_ascii=False).encode()).hexdigest()
+
+    def dictionary(self) -> list[dict[str, Any]]:
+        """Data dictionary, one entry per feature: what the column is, in which unit, and what null or 0 mean."""
+        return [
+            {
+                "name": f.name,
+                "source": f.source,
+                "window_days": f.window_days,
+                "half_life_days": f.half_life_days,
+                "unit": f.unit,
+                "type": f.dtype,
+                "empty": "null" if f.empty is None else str(f.empty),
+                "group": f.group,
+                "en": f.en,
+                "zh": f.zh,
+            }
+            for f in self.features
+        ]
+
+
+def source_schema(source: str, attributes: Mapping[str, FeatureType]) -> ibis.Schema:
+    """Schema of a canonical table: the contract's columns, with attributes where the table has them."""
+    spec = CONTRACT[source]
+    columns = {column.stored: column.stored_type for column in spec.columns}
+    if spec.has_attributes:
+        columns |= {name: _TYPES[kind] for name, kind in attributes.items()}
+    return ibis.schema(columns)
+
+
+def _available(present: Mapping[str, frozenset[str]], windows: tuple[int, ...]) -> Iterator[Feature]:
+    for family in FAMILIES:
+        for declaration in declared(vars(family)):
+            columns = present.get(declaration.grain.source)
+            if columns is not None and declaration.needed <= columns:
+                yield from declaration.expanded(windows)
+
+
+def catalog(
+    present: Mapping[str, frozenset[str]],
+    windows_days: Sequence[int],
+    attributes: Mapping[str, FeatureType] | None = None,
+) -> Catalog:
+    """Features that the tables at hand can feed.
+
+    Parameters
+    ----------
+    present
+        Per table, the optional columns its source really has, with the attributes of customers and snapshots.
+    windows_days
+        Ladder of lookback windows, increasing [days].
+    attributes
+        Attribute columns and their type; each becomes ``attr_<column>``.
+    """
+    attributes = dict(attributes or {})
+    features = tuple(_available(present, tuple(windows_days)))
+    return Catalog(features, attributes)
