@@ -40,7 +40,8 @@ def _happened(events: ir.Table, clock: str, spine: ir.Table, horizon_days: int) 
 
 def is_purchase(purchases: ir.Table) -> ir.BooleanValue:
     """Whether a row counts as buying: it is no return and something was paid."""
-    return ~purchases.is_return & (purchases.amount_minor > 0)
+    is_return = purchases.is_return.fill_null(purchases.amount_minor < 0)
+    return ~is_return & (purchases.amount_minor > 0)
 
 
 def _ended_contracts(contracts: ir.Table, spine: ir.Table, horizon_days: int) -> ir.Table:

@@ -14,6 +14,7 @@ ROOMS = (
     "tables",
     "features",
     "labels",
+    "spine",
     "dataset",
     "estimators",
     "evaluation",
@@ -21,7 +22,6 @@ ROOMS = (
     "tracking",
     "monitoring",
     "service",
-    "training",
     "cli",
 )
 ONLY_IMPORTERS = {"mlflow": "tracking", "bentoml": "service", "optuna": "estimators/tuning"}

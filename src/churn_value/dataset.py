@@ -1,0 +1,228 @@
+"""Spine, features and labels as one frame to learn from, with a manifest of what went in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from churn_value.config import Config
+from churn_value.errors import ConfigError, TooLittleData
+from churn_value.features.asof import build
+from churn_value.features.catalog import Catalog, catalog
+from churn_value.features.windows import median_gap, windows_for
+from churn_value.labels import labels
+from churn_value.spine import spine
+from churn_value.tables.load import Tables
+from churn_value.timeline import Split, plan_split
+
+KEYS = ["customer_id", "as_of"]
+_COHORT_TABLE = {"purchased": "purchases", "visited": "visits", "active_contract": "contracts"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows to learn from.
+
+    Attributes
+    ----------
+    frame
+        One row per (customer_id, as_of), sorted by as_of, then customer_id: ``fold`` (train, calibration, test),
+        ``churned`` (0.0, 1.0), ``value_minor`` (net amount in the horizon; NaN without purchases), then one column
+        per feature in catalog order.
+    catalog
+        The features, their order and fingerprint.
+    split
+        Purged as_of dates; None for snapshots without dates, which are split by customer.
+    windows_days
+        Lookback windows of the windowed features [days].
+    manifest
+        JSON-ready: hashes of data, config and features, counts per as_of and fold.
+    """
+
+    frame: pd.DataFrame
+    catalog: Catalog
+    split: Split | None
+    windows_days: tuple[int, ...]
+    manifest: Mapping[str, Any]
+
+    def fold(self, name: str) -> pd.DataFrame:
+        """Rows of one fold, with a fresh index."""
+        return self.frame[self.frame["fold"] == name].reset_index(drop=True)
+
+
+def catalog_for(config: Config, tables: Tables) -> tuple[Catalog, tuple[int, ...]]:
+    """Features that these tables can feed, and their windows."""
+    windows = config.windows_days
+    if windows is None:
+        purchases = tables.events.get("purchases")
+        gap = None if purchases is None else median_gap(purchases)
+        windows = windows_for(gap, config.horizon_days)
+    attributes = {name: kind for types in tables.attribute_types.values() for name, kind in types.items()}
+    return catalog(tables.present, windows, attributes), windows
+
+
+def observed_through(config: Config, tables: Tables) -> date:
+    """First day not observed: as configured, else the day after the last event."""
+    return config.dates.observed_through or tables.span[1]
+
+
+def split_for(config: Config, tables: Tables) -> Split:
+    """as_of dates of the three folds, given by hand or planned from the span of the data."""
+    given = config.dates.as_of
+    if given is not None:
+        return Split(given.train, given.calibration, given.test, config.horizon_days)
+    return plan_split(
+        tables.span[0],
+        observed_through(config, tables),
+        horizon_days=config.horizon_days,
+        step_days=config.dates.step_days or max(1, config.horizon_days // 3),
+        min_history_days=config.dates.min_history_days or config.horizon_days,
+        max_train_dates=config.dates.max_train_dates,
+        calibration_dates=config.dates.calibration_dates,
+    )
+
+
+def build_dataset(config: Config, tables: Tables) -> Dataset:
+    """Rows of every fold with features and labels.
+
+    Raises
+    ------
+    ConfigError
+        When the cohort rule needs a table the config does not have, or given dates are not purged.
+    TooLittleData
+        When a fold is empty, or has no churner or no retained customer.
+    """
+    features, windows = catalog_for(config, tables)
+    if config.is_snapshot:
+        split, frame = None, _snapshot_frame(tables, features)
+    else:
+        split = split_for(config, tables)
+        frame = _event_frame(config, tables, features, split)
+    _refuse_thin_folds(frame, config)
+    return Dataset(frame, features, split, windows, _manifest(config, tables, features, frame, windows))
+
+
+def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) -> pd.DataFrame:
+    """Feature rows of everyone the cohort rule admits at one date, sorted by customer_id; no labels."""
+    if config.is_snapshot:
+        return _snapshot_frame(tables, features).drop(columns=["fold", "churned", "value_minor"])
+    rows = _materialised(tables, spine(tables.events, [as_of], config.cohort))
+    return _executed(tables, build(features.features, tables.events, rows))
+
+
+def _materialised(tables: Tables, rows: ir.Table) -> ir.Table:
+    """The spine as a stored table, so that features and labels do not compute it twice."""
+    name = ibis.util.gen_name("spine")  # Ibis 12 with DuckDB cannot drop a table, so a name is never used twice
+    return tables.connection.create_table(name, rows.order_by(KEYS), temp=True)
+
+
+def _executed(tables: Tables, expression: ir.Table) -> pd.DataFrame:
+    """Frame of an expression over the tables, sorted by as_of and customer_id."""
+    frame: pd.DataFrame = tables.connection.to_pandas(expression)
+    frame["as_of"] = pd.to_datetime(frame["as_of"]).astype("datetime64[us]")
+    return frame.sort_values(["as_of", "customer_id"], ignore_index=True)
+
+
+def _event_frame(config: Config, tables: Tables, features: Catalog, split: Split) -> pd.DataFrame:
+    needed = _COHORT_TABLE.get(config.cohort.rule)
+    if needed is not None and needed not in tables.events:
+        raise ConfigError(
+            f"cohort.rule {config.cohort.rule} needs tables.{needed}",
+            where=f"{config.source_file}: cohort.rule",
+            received=config.cohort.rule,
+            remedy="add the table, or use everyone",
+        )
+    rows = _materialised(tables, spine(tables.events, split.as_ofs, config.cohort))
+    outcome = labels(
+        tables.events,
+        rows,
+        definition=config.churn.definition,
+        horizon_days=config.horizon_days,
+        observed_through=observed_through(config, tables),
+    )
+    frame = _executed(tables, build(features.features, tables.events, rows))
+    known = _executed(tables, outcome)
+    if not known[KEYS].equals(frame[KEYS]):
+        raise TooLittleData(
+            "features and labels must cover the same spine", received=f"{len(frame)}, {len(known)} rows"
+        )
+    folds = {pd.Timestamp(day): split.fold_of(day) for day in split.as_ofs}
+    outcomes = {
+        "fold": frame["as_of"].map(folds),
+        "churned": known["churned"].astype("float64"),
+        "value_minor": known["value_minor"].astype("float64"),
+    }
+    frame = pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
+    return frame[frame["churned"].notna()].reset_index(drop=True)
+
+
+def _snapshot_frame(tables: Tables, features: Catalog) -> pd.DataFrame:
+    """Snapshots as rows to learn from; undated ones are split 60/20/20 by a hash of the customer's id."""
+    snapshots = tables.events["snapshots"]
+    rows = snapshots.select("customer_id", as_of=ibis.coalesce(snapshots.as_of, ibis.date(1970, 1, 1)))
+    frame = _executed(tables, build(features.features, tables.events, _materialised(tables, rows)))
+    known = tables.connection.to_pandas(snapshots.select("customer_id", "label"))
+    churned = frame["customer_id"].map(known.set_index("customer_id")["label"]).astype("float64")
+    outcomes = {"fold": frame["customer_id"].map(fold_of_customer), "churned": churned, "value_minor": float("nan")}
+    return pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
+
+
+def fold_of_customer(customer_id: str) -> str:
+    """Fold of an undated snapshot row: 60 % train, 20 % calibration, 20 % test, by SHA-256 of the id."""
+    bucket = int.from_bytes(hashlib.sha256(customer_id.encode()).digest()[:8], "big") % 100
+    return "train" if bucket < 60 else "calibration" if bucket < 80 else "test"
+
+
+def _refuse_thin_folds(frame: pd.DataFrame, config: Config) -> None:
+    for name in ("train", "calibration", "test"):
+        churned = frame.loc[frame["fold"] == name, "churned"]
+        if churned.nunique() < 2:
+            raise TooLittleData(
+                f"the {name} fold needs at least one churner and one retained customer",
+                code="ONE_CLASS_FOLD",
+                where=str(config.source_file),
+                received=f"{len(churned)} rows, {int(churned.sum())} churners",
+                remedy="choose another horizon_days or churn.definition, or bring more data",
+            )
+
+
+def _counts(frame: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
+    grouped = frame.groupby(list(keys), observed=True, sort=True)
+    table = grouped.agg(rows=("churned", "size"), churners=("churned", "sum"), value_minor=("value_minor", "sum"))
+    records = table.reset_index().to_dict("records")
+    return [{str(name): _plain(value) for name, value in record.items()} for record in records]
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready form of a cell."""
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _manifest(
+    config: Config, tables: Tables, features: Catalog, frame: pd.DataFrame, windows: tuple[int, ...]
+) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "config_sha256": config.sha256,
+        "data_sha256": tables.sha256,
+        "feature_fingerprint": features.fingerprint,
+        "features": len(features.names),
+        "windows_days": list(windows),
+        "horizon_days": config.horizon_days,
+        "churn_definition": config.churn.definition,
+        "span": [day.isoformat() for day in tables.span],
+        "rows": len(frame),
+        "customers": int(frame["customer_id"].nunique()),
+        "per_fold": _counts(frame, ["fold"]),
+        "per_as_of": _counts(frame, ["as_of", "fold"]),
+        "tables": {name: report.as_dict() for name, report in tables.reports.items()},
+    }
