@@ -68,7 +68,7 @@ class Reading:
 
 
 def _false() -> ir.BooleanValue:
-    return ibis.literal(False)  # noqa: FBT003 - the literal itself
+    return ibis.literal(False)
 
 
 def _is_bad(source: ir.Value, value: ir.Value) -> ir.BooleanValue:
@@ -99,7 +99,7 @@ def read_id(source: ir.Value) -> Reading:
     bad = text.contains("\x00")
     if source.type().is_floating():
         bad = bad | (source.abs() > EXACT_FLOAT)
-    bad = bad.fill_null(False)  # noqa: FBT003 - the literal itself
+    bad = bad.fill_null(False)
     return Reading(ibis.ifelse(bad, ibis.null("string"), text), text.isnull(), bad)
 
 

@@ -13,6 +13,7 @@ from churn_value.errors import SchemaError
 from churn_value.tables import casts, rows
 from churn_value.tables.attributes import AttributeType, read_attribute
 from churn_value.tables.casts import Reading
+from churn_value.tables.csv_files import BrokenRow
 from churn_value.tables.currencies import minor_exponent
 from churn_value.tables.specs import Column, TableSpec
 
@@ -66,6 +67,8 @@ class Mapped:
         Money columns whose source is in minor units already.
     where
         File and key that messages name.
+    broken
+        Lines that could not be split into columns.
     """
 
     spec: TableSpec
@@ -74,6 +77,7 @@ class Mapped:
     attributes: Mapping[str, ir.Value]
     minor: frozenset[str]
     where: str
+    broken: tuple[BrokenRow, ...] = ()
 
 
 def readings(mapped: Mapped, rules: Rules) -> dict[str, Reading]:

@@ -15,6 +15,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Text as a SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def row_text(columns: Mapping[str, dt.DataType]) -> str:
     """SQL expression that writes a row so that different rows give different texts.
 
@@ -46,7 +51,7 @@ def content_of(connection: Any, table: str, columns: Mapping[str, dt.DataType]) 
     query = (
         "SELECT count(*), count(DISTINCT h), coalesce(sum((h & 18446744073709551615)::UBIGINT), 0)::VARCHAR, "
         "coalesce(sum((h >> 64)::UBIGINT), 0)::VARCHAR "
-        f"FROM (SELECT md5_number({row_text(columns)}) AS h FROM {quoted(table)})"  # noqa: S608 - names are quoted
+        f"FROM (SELECT md5_number({row_text(columns)}) AS h FROM {quoted(table)})"
     )
     total, distinct, low, high = connection.con.execute(query).fetchall()[0]
     names = [[name, str(kind)] for name, kind in columns.items()]

@@ -16,7 +16,7 @@ _OTHERS = {
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
-_EXPONENTS = {code: 2 for code in _TWO_DECIMALS.split()} | {
+_EXPONENTS = dict.fromkeys(_TWO_DECIMALS.split(), 2) | {
     code: exponent for exponent, codes in _OTHERS.items() for code in codes.split()
 }
 

@@ -14,7 +14,7 @@ from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.cleaning import Mapped
 from churn_value.tables.contract import CONTRACT
-from churn_value.tables.mapping import missing_column, named
+from churn_value.tables.mapping import check_attribute_names, is_attribute, missing_column, named
 from churn_value.tables.specs import TableSpec
 
 
@@ -37,14 +37,16 @@ def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame
     needed = [column for column in spec.mappable if column.required and column.name not in columns]
     if needed:
         raise missing_column(needed[0], raw, where, remedy="add the column to the frame")
-    return Mapped(spec, raw, columns, _attributes(spec, settings.attributes, raw), minor, where)
+    attributes = _attributes(spec, settings.attributes, raw)
+    check_attribute_names(spec, attributes, where)
+    return Mapped(spec, raw, columns, attributes, minor, where)
 
 
 def _attributes(spec: TableSpec, wanted: list[str] | str, raw: ir.Table) -> dict[str, ir.Value]:
     if not spec.has_attributes:
         return {}
-    own = {rows.ROW, *spec.names}
-    names = [name for name in raw.columns if name not in own and not raw[name].type().is_temporal()]
+    own = {rows.ROW.casefold(), *(column.stored.casefold() for column in spec.columns)}
+    names = [name for name in raw.columns if name.casefold() not in own and is_attribute(raw[name])]
     return {name: raw[name] for name in names if wanted == "all" or name in wanted}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from churn_value.config import Config
+from churn_value.errors import SchemaError
 from churn_value.tables.attributes import AttributeType
 from churn_value.tables.cleaning import Rules
 from churn_value.tables.contract import CONTRACT
 from churn_value.tables.frames import mapped_frame
+from churn_value.tables.joins import joined
+from churn_value.tables.mapping import mapped_source, with_nulls
 from churn_value.tables.report import TableReport
+from churn_value.tables.sources import opened
 from churn_value.tables.store import Stored, keep
 
 
@@ -120,6 +125,96 @@ def assembled(connection: Any, config: Config, stored: Mapping[str, Stored], obs
         sha256=hashlib.sha256(hashes.encode()).hexdigest(),
         span=span_of(config, stored, observed_now),
         attribute_types={name: kept.types for name, kept in stored.items()},
+    )
+
+
+def load_tables(
+    config: Config,
+    *,
+    data_root: Path,
+    observed_now: datetime,
+    quarantine_dir: Path | None = None,
+    threads: int = 2,
+) -> Tables:
+    """Open, map, clean and keep every table of a configuration.
+
+    Parameters
+    ----------
+    config
+        Says where tables are and how their columns are named.
+    data_root
+        Folder that paths are relative to.
+    observed_now
+        Moment of loading; naive counts as UTC. Later events are quarantined.
+    quarantine_dir
+        Folder for rows set aside, one Parquet file per table; None keeps only their counts.
+    threads
+        DuckDB threads; they do not change results.
+
+    Raises
+    ------
+    SchemaError
+        When a table as a whole cannot be used: file or column missing, wrong type, no row accepted.
+    ConfigError
+        When a derived column's expression is outside the language.
+    """
+    connection = open_connection(threads)
+    now = utc_naive(observed_now)
+    stored = {
+        name: _load_table(connection, config, name, data_root, rules_of(config, name, now), quarantine_dir)
+        for name in CONTRACT
+        if name in config.tables
+    }
+    return assembled(connection, config, stored, now)
+
+
+def _load_table(
+    connection: Any, config: Config, name: str, root: Path, rules: Rules, quarantine_dir: Path | None
+) -> Stored:
+    settings = config.tables[name]
+    where = f"{config.source_file or config.name}: tables.{name}"
+    with ExitStack() as stack:
+        source = stack.enter_context(
+            opened(
+                connection,
+                f"source_{name}",
+                settings.path,
+                root=root,
+                where=where,
+                table=settings.table,
+                separator=settings.separator,
+            )
+        )
+        raw = with_nulls(source.raw, settings.null_values, where)
+        for number, join in enumerate(settings.joins):
+            place = f"{where}.joins[{number}]"
+            looked_up = joined(
+                connection,
+                raw,
+                join,
+                name=f"source_{name}_{number}",
+                root=root,
+                where=place,
+                separator=settings.separator,
+            )
+            raw = stack.enter_context(looked_up)
+        mapped = replace(mapped_source(config, name, raw), broken=source.broken)
+        stored = keep(connection, mapped, rules, returns=settings.returns, quarantine_dir=quarantine_dir)
+    _check_not_empty(stored, where)
+    return stored
+
+
+def _check_not_empty(stored: Stored, where: str) -> None:
+    report = stored.report
+    if report.accepted:
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report.quarantined.items())
+    raise SchemaError(
+        "a table must have at least one usable row",
+        code="EMPTY_TABLE",
+        where=where,
+        received=f"{report.read} rows" + (f", quarantined for {reasons}" if reasons else ""),
+        remedy="correct the mapping of the columns these reasons name" if reasons else "bring a table with rows",
     )
 
 

@@ -17,9 +17,10 @@ from churn_value.tables.casts import Reading
 from churn_value.tables.reasons import REASONS
 from churn_value.tables.specs import Column, TableSpec
 
-ROW = "source_row"
-REASON = "reason"
-AT = "reason_column"
+ROW = "__source_row"
+REASON = "__reason"
+AT = "__reason_column"
+"""Names no source column should have; the quarantine file drops their underscores."""
 
 DEFAULT_SCALES: Mapping[str, tuple[float, float]] = {"csat": (1.0, 5.0), "review": (1.0, 5.0), "nps": (0.0, 10.0)}
 _BAD_CODE = {
@@ -80,7 +81,7 @@ def first_fault(faults: list[Fault]) -> tuple[ir.StringValue, ir.StringValue]:
     ordered = sorted(faults, key=lambda fault: list(REASONS).index(fault.reason))
     if not ordered:
         return ibis.null("string"), ibis.null("string")
-    holds = [fault.holds.fill_null(False) for fault in ordered]  # noqa: FBT003 - the literal itself
+    holds = [fault.holds.fill_null(False) for fault in ordered]
     reason = ibis.cases(*((hold, fault.reason) for hold, fault in zip(holds, ordered, strict=True)), else_=None)
     column = ibis.cases(*((hold, fault.column) for hold, fault in zip(holds, ordered, strict=True)), else_=None)
     return reason, column
@@ -115,7 +116,7 @@ def _with_returns_negative(values: dict[str, ir.Value]) -> dict[str, ir.Value]:
     and the margin changes sign with the amount.
     """
     amount, margin, quantity = values["amount"], values["margin"], values["quantity"]
-    is_return = values["is_return"].fill_null(False) | (amount < 0).fill_null(False)  # noqa: FBT003 - literals
+    is_return = values["is_return"].fill_null(False) | (amount < 0).fill_null(False)
     flipped = is_return & (amount > 0)
     return values | {
         "is_return": is_return,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from churn_value.tables import rows
 from churn_value.tables.attributes import AttributeType, attribute_types
 from churn_value.tables.cleaning import Mapped, Rules, check_columns, check_currencies, readings, staged
 from churn_value.tables.content import content_of, quoted
-from churn_value.tables.quarantine import write_quarantine
+from churn_value.tables.quarantine import BROKEN_ROW, write_quarantine
 from churn_value.tables.reasons import REASONS
 from churn_value.tables.repeats import marks_repeats, repeats_query
 from churn_value.tables.report import TableReport
@@ -67,9 +66,9 @@ def keep(
         accepted = at_purchase_date(accepted)
     table = connection.create_table(spec.name, accepted)
     total, distinct, sha256 = content_of(connection, spec.name, dict(table.schema().items()))
-    reasons = _reason_counts(stage)
+    reasons = _reason_counts(stage, len(mapped.broken))
     if quarantine_dir is not None:
-        write_quarantine(connection, mapped.raw, stage, quarantine_dir / f"{spec.name}.parquet")
+        write_quarantine(connection, mapped.raw, stage, mapped.broken, quarantine_dir / f"{spec.name}.parquet")
     _drop(connection, stage)
     present = _present(mapped, table, total)
     report = _report(mapped, table, present, reasons, repeated=total - distinct, late=late)
@@ -79,7 +78,7 @@ def keep(
 def _remark(connection: Any, mapped: Mapped, stage: ir.Table, present: frozenset[str]) -> ir.Table:
     name = f"marked_{mapped.spec.name}"
     query = repeats_query(mapped.spec, stage, stage.op().name, present)
-    connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")  # noqa: S608 - names of the contract
+    connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
     _drop(connection, stage)
     return connection.table(name)
 
@@ -99,9 +98,10 @@ def _first_time(accepted: ir.Table) -> str:
     return "started_at" if "started_at" in accepted.columns else "event_time"
 
 
-def _reason_counts(stage: ir.Table) -> dict[str, int]:
+def _reason_counts(stage: ir.Table, broken: int) -> dict[str, int]:
     counted = stage.group_by(rows.REASON).agg(n=stage.count()).to_pyarrow().to_pylist()
     found = {row[rows.REASON]: int(row["n"]) for row in counted if row[rows.REASON] is not None}
+    found |= {BROKEN_ROW: broken} if broken else {}
     return {reason: found[reason] for reason in REASONS if reason in found}
 
 

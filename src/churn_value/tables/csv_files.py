@@ -1,0 +1,173 @@
+"""CSV files: every column as text, broken lines set aside, broken files refused by name.
+
+Ids keep leading zeros because nothing is guessed from the text; `casts` reads each column as what the contract says.
+Files are UTF-8, with or without a byte order mark, comma-separated or as configured, quoted with ``"``; an empty field
+is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from churn_value.errors import SchemaError
+from churn_value.tables import rows
+from churn_value.tables.content import literal, quoted
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PEEK_BYTES = 1 << 20
+_ENCODING_REMEDY = "save the file as UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A line whose fields do not fit the header.
+
+    Parameters
+    ----------
+    line
+        Number in its file, the header being 1.
+    text
+        The line as it came.
+    """
+
+    line: int
+    text: str
+
+
+def load_csv(connection: Any, name: str, files: Sequence[Path], separator: str, where: str) -> tuple[BrokenRow, ...]:
+    """Read files with one header into a temporary table of texts, numbered in `rows.ROW`.
+
+    Returns
+    -------
+    Lines that do not fit the header, in the order of the files.
+
+    Raises
+    ------
+    SchemaError
+        When a file is not UTF-8, has no or a doubtful header, or a quote that is never closed.
+    """
+    header = _one_header(files, separator, where)
+    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
+    paths = ", ".join(literal(str(path)) for path in files)
+    query = (
+        f"CREATE TEMP TABLE {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} FROM read_csv([{paths}], "
+        f"columns = {{{columns}}}, auto_detect = false, header = true, delim = {literal(separator)}, "
+        "quote = '\"', escape = '\"', nullstr = '', store_rejects = true, "
+        f"rejects_table = {literal(name + '_rejects')}, rejects_scan = {literal(name + '_scans')})"
+    )
+    try:
+        connection.raw_sql(query)
+    except duckdb.Error as error:
+        raise _broken(files, where, str(error).splitlines()[0]) from None
+    return _broken_rows(connection, name, files, where)
+
+
+def _one_header(files: Sequence[Path], separator: str, where: str) -> list[str]:
+    headers = {path: read_header(path, separator, where) for path in files}
+    first = headers[files[0]]
+    for path, header in headers.items():
+        if header != first:
+            raise SchemaError(
+                "files of one table must have the same header",
+                code="HEADERS_DIFFER",
+                where=where,
+                received=f"{path.name}: {', '.join(header)}; {files[0].name}: {', '.join(first)}",
+                remedy="narrow the path, or write the files alike",
+            )
+    return first
+
+
+def read_header(path: Path, separator: str, where: str) -> list[str]:
+    """Column names in the first line of a CSV file.
+
+    Raises
+    ------
+    SchemaError
+        When the file is empty or not UTF-8, or a name is empty or stands there twice (capitals do not tell names
+        apart).
+    """
+    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    try:
+        with opened as file:
+            start = file.read(_PEEK_BYTES)
+    except gzip.BadGzipFile as error:
+        raise _broken([path], where, str(error)) from None
+    text = _decoded(start, path, where)
+    header = next(csv.reader(text.splitlines(keepends=True), delimiter=separator), [])
+    if not header:
+        raise SchemaError(
+            "a CSV file must begin with its column names", code="EMPTY_FILE", where=where, received=str(path)
+        )
+    _check_names(header, path, where)
+    return header
+
+
+def _decoded(start: bytes, path: Path, where: str) -> str:
+    if start.startswith(_UTF16) or b"\x00" in start[:64]:
+        raise _encoding(path, where, "UTF-16 or binary")
+    end = max(start.rfind(b"\n"), start.rfind(b"\r")) + 1
+    try:
+        return (start[:end] or start).decode("utf-8-sig", errors="replace" if end else "strict")
+    except UnicodeDecodeError:
+        raise _encoding(path, where, "other bytes") from None
+
+
+def _encoding(path: Path, where: str, received: str) -> SchemaError:
+    return SchemaError(
+        "a CSV file must be UTF-8",
+        code="CSV_ENCODING",
+        where=where,
+        received=f"{received} in {path}",
+        remedy=_ENCODING_REMEDY,
+    )
+
+
+def _check_names(header: list[str], path: Path, where: str) -> None:
+    seen: dict[str, str] = {}
+    for name in header:
+        if not name.strip():
+            raise SchemaError(
+                "every column must have a name", code="BAD_HEADER", where=where, received=f"an empty name in {path}"
+            )
+        if "\ufffd" in name:
+            raise _encoding(path, where, "other bytes in the header")
+        if name.casefold() in seen:
+            raise SchemaError(
+                "column names must differ in more than capitals",
+                code="BAD_HEADER",
+                where=where,
+                received=f"{seen[name.casefold()]} and {name} in {path}",
+                remedy="rename one of them",
+            )
+        seen[name.casefold()] = name
+
+
+def _broken_rows(connection: Any, name: str, files: Sequence[Path], where: str) -> tuple[BrokenRow, ...]:
+    rejects, scans = quoted(name + "_rejects"), quoted(name + "_scans")
+    found = connection.con.execute(
+        f"SELECT file_id, line, any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE') "  # noqa: S608 - quoted
+        f"FROM {rejects} GROUP BY file_id, line ORDER BY file_id, line"
+    ).fetchall()
+    connection.raw_sql(f"DROP TABLE {rejects}")
+    connection.raw_sql(f"DROP TABLE {scans}")
+    for _, line, text, is_quote in found:
+        if is_quote and "\n" in text.strip("\r\n"):
+            raise _broken(files, where, f"a quote opened in line {line} and closed in no or another line")
+    return tuple(BrokenRow(int(line), text) for _, line, text, _ in found)
+
+
+def _broken(files: Sequence[Path], where: str, received: str) -> SchemaError:
+    return SchemaError(
+        "the file must be readable as what its name says",
+        code="BROKEN_FILE",
+        where=where,
+        received=f"{received} in {', '.join(str(path) for path in files[:3])}",
+        remedy="write the file again, with one kind of line end and balanced quotes",
+    )

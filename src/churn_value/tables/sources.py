@@ -1,0 +1,212 @@
+"""Opening Parquet, CSV and DuckDB as tables of one in-memory DuckDB, through Ibis."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis.expr.types as ir
+
+from churn_value.errors import SchemaError
+from churn_value.tables import rows
+from churn_value.tables.content import literal, quoted
+from churn_value.tables.csv_files import BrokenRow, load_csv
+
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".duckdb")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open source.
+
+    Parameters
+    ----------
+    raw
+        Its rows, numbered from 1 in `rows.ROW` in the order of sorted file names.
+    broken
+        Lines of a CSV that do not fit its header.
+    """
+
+    raw: ir.Table
+    broken: tuple[BrokenRow, ...] = ()
+
+
+@contextmanager
+def opened(
+    connection: Any, name: str, path: str, *, root: Path, where: str, table: str | None = None, separator: str = ","
+) -> Iterator[Source]:
+    """Source under a temporary name, gone again at the end.
+
+    Parameters
+    ----------
+    connection
+        Ibis DuckDB backend.
+    name
+        Name of the temporary view or table.
+    path
+        File or glob, relative to `root` unless absolute.
+    root
+        Folder of the data.
+    where
+        File and key that messages name.
+    table
+        Table inside a DuckDB file.
+    separator
+        Of CSV fields.
+
+    Raises
+    ------
+    SchemaError
+        When nothing is there, or it cannot be read as what its name says.
+    """
+    files = files_at(path, root, where)
+    kind = _kind(files, where)
+    broken: tuple[BrokenRow, ...] = ()
+    if kind == ".csv":
+        broken = load_csv(connection, name, files, separator, where)
+    elif kind == ".parquet":
+        _view_parquet(connection, name, files, where)
+    else:
+        _view_duckdb(connection, name, files, table, where)
+    try:
+        yield Source(connection.table(name), broken)
+    finally:
+        _forget(connection, name, kind)
+
+
+def _forget(connection: Any, name: str, kind: str) -> None:
+    connection.raw_sql(f"DROP {'TABLE' if kind == '.csv' else 'VIEW'} {quoted(name)}")
+    if kind == ".duckdb":
+        connection.raw_sql(f"DETACH {quoted(name + '_file')}")
+
+
+def files_at(path: str, root: Path, where: str) -> list[Path]:
+    """Files of a path or glob, by name.
+
+    Raises
+    ------
+    SchemaError
+        When there is none.
+    """
+    pattern = Path(path) if Path(path).is_absolute() else root / path
+    files = (
+        [pattern] if pattern.is_file() else [Path(found) for found in sorted(glob.glob(str(pattern), recursive=True))]
+    )
+    files = [file for file in files if file.is_file()]
+    if not files:
+        raise SchemaError(
+            "the file must exist",
+            code="FILE_NOT_FOUND",
+            where=f"{where}.path",
+            received=str(pattern),
+            remedy="correct the path; it is relative to CHURN_VALUE_DATA, or to ./data",
+        )
+    return files
+
+
+def _kind(files: Sequence[Path], where: str) -> str:
+    kinds = {next((suffix for suffix in SUFFIXES if file.name.lower().endswith(suffix)), file.suffix) for file in files}
+    kinds = {".csv" if kind == ".csv.gz" else kind for kind in kinds}
+    if len(kinds) > 1 or not kinds <= set(SUFFIXES):
+        raise SchemaError(
+            "a table must come from Parquet, CSV or DuckDB files, and from one of these",
+            code="FILE_TYPE",
+            where=f"{where}.path",
+            received=", ".join(sorted(kinds)) or "no ending",
+            remedy=f"the endings are {', '.join(SUFFIXES)}",
+        )
+    return kinds.pop()
+
+
+def _view_parquet(connection: Any, name: str, files: Sequence[Path], where: str) -> None:
+    shape = _parquet_shape(connection, files, where)
+    offsets, total = [], 0
+    for path in files:
+        offsets.append(f"({literal(str(path))}, {total})")
+        total += shape[str(path)]
+    paths = ", ".join(literal(str(path)) for path in files)
+    query = (
+        f"CREATE TEMP VIEW {quoted(name)} AS SELECT p.* EXCLUDE (__file, file_row_number), "
+        f"p.file_row_number + 1 + o.before AS {quoted(rows.ROW)} "
+        f"FROM read_parquet([{paths}], filename = '__file', file_row_number = true) AS p "
+        f"JOIN (VALUES {', '.join(offsets)}) AS o(path, before) ON p.__file = o.path"
+    )
+    _run(connection, query, files, where)
+
+
+def _parquet_shape(connection: Any, files: Sequence[Path], where: str) -> dict[str, int]:
+    """Rows of each file, after checking that all have the same columns."""
+    first: dict[str, str] | None = None
+    for path in files:
+        described = _run(connection, f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})", files, where)
+        columns = {row[0]: row[1] for row in described.fetchall()}
+        if first is not None and columns != first:
+            differing = sorted(set(columns.items()) ^ set(first.items()))
+            raise SchemaError(
+                "files of one table must have the same columns and types",
+                code="HEADERS_DIFFER",
+                where=where,
+                received=f"{path.name} and {files[0].name} differ in {', '.join(name for name, _ in differing[:5])}",
+                remedy="narrow the path, or write the files alike",
+            )
+        first = columns
+    paths = ", ".join(literal(str(path)) for path in files)
+    counted = _run(connection, f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])", files, where)
+    return {row[0]: int(row[1]) for row in counted.fetchall()}
+
+
+def _view_duckdb(connection: Any, name: str, files: Sequence[Path], table: str | None, where: str) -> None:
+    if len(files) > 1:
+        raise SchemaError(
+            "a DuckDB path must name one file", code="FILE_TYPE", where=f"{where}.path", received=f"{len(files)} files"
+        )
+    file = quoted(name + "_file")
+    _run(connection, f"ATTACH {literal(str(files[0]))} AS {file} (READ_ONLY)", files, where)
+    held = _run(
+        connection,
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = "
+        f"{literal(name + '_file')} UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal "
+        f"AND database_name = {literal(name + '_file')} ORDER BY ALL",
+        files,
+        where,
+    ).fetchall()
+    known = {(row[1] if row[0] == "main" else f"{row[0]}.{row[1]}"): row for row in held}
+    if table not in known:
+        connection.raw_sql(f"DETACH {file}")
+        raise _no_table(table, list(known), where)
+    schema, inner = known[table]
+    query = (
+        f"CREATE TEMP VIEW {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} "  # noqa: S608
+        f"FROM {file}.{quoted(schema)}.{quoted(inner)}"
+    )
+    _run(connection, query, files, where)
+
+
+def _no_table(table: str | None, known: list[str], where: str) -> SchemaError:
+    close = difflib.get_close_matches(table or "", known, n=1)
+    return SchemaError(
+        "a DuckDB source must name one of the file's tables",
+        code="TABLE_NOT_FOUND",
+        where=f"{where}.table",
+        received=table or "none",
+        remedy=f"did you mean {close[0]}?" if close else f"the tables are {', '.join(known) or 'none'}",
+    )
+
+
+def _run(connection: Any, query: str, files: Sequence[Path], where: str) -> Any:
+    try:
+        return connection.con.execute(query)
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        raise SchemaError(
+            "the file must be readable as what its name says",
+            code="BROKEN_FILE",
+            where=f"{where}.path",
+            received=f"{str(error).splitlines()[0]} in {', '.join(str(path) for path in files[:3])}",
+            remedy="write the file again, or correct the path",
+        ) from None
