@@ -13,7 +13,7 @@ once, for all windows and all dates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import ibis
@@ -21,7 +21,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from churn_value.errors import LeakageError
-from churn_value.features.declare import Feature, Grain, Measure
+from churn_value.features.declare import Feature, Grain, Measure, RowValue
 from churn_value.features.past import Past, windowed_name
 
 SPINE_KEYS = ("customer_id", "as_of")
@@ -41,6 +41,8 @@ class Clocks:
         When our tables could know it; null, or a table without it, means when it happened.
     masked
         Clocks of what follows later on the same row: null from as_of on.
+    flags
+        Flag of each masked clock that may be set without it: true since the row happened, unless the clock says when.
     undated
         Whether a row without an event time has always been true.
     """
@@ -48,7 +50,13 @@ class Clocks:
     event: str
     known: str | None = "known_at"
     masked: tuple[str, ...] = ()
+    flags: Mapping[str, str] = field(default_factory=dict)
     undated: bool = False
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Columns that tell of a later time: out of sight until as_of dates come in."""
+        return (*self.masked, *self.flags.values())
 
 
 CLOCKS: Mapping[str, Clocks] = {
@@ -56,7 +64,7 @@ CLOCKS: Mapping[str, Clocks] = {
     "visits": Clocks("event_time"),
     "feedback": Clocks("event_time", masked=("resolved_at",)),
     # An invoice is past once it was due: before that, not having paid says nothing.
-    "payments": Clocks("due_at", masked=("paid_at", "disputed_at")),
+    "payments": Clocks("due_at", masked=("paid_at", "disputed_at"), flags={"disputed_at": "disputed"}),
     "customers": Clocks("valid_from", known=None, masked=("signup_at",), undated=True),
     "contracts": Clocks("started_at", masked=("ended_at",)),
     # A snapshot describes the state at the midnight it is dated, so it is known to that very as_of.
@@ -81,7 +89,9 @@ def _numbered(source: str, table: ir.Table) -> ir.Table:
     known = event
     if clocks.known is not None and clocks.known in table.columns:
         known = day_number_of(table[clocks.known]).fill_null(event)
-    masked = {name: day_number_of(table[name]) for name in clocks.masked if name in table.columns}
+    masked = {name: day_number_of(table[name]) for name in clocks.masked}
+    for name, flag in clocks.flags.items():
+        masked[name] = masked[name].fill_null(table[flag].ifelse(event, ibis.null("int64")))
     return table.mutate(event_day=event, known_day=known, **masked)
 
 
@@ -95,7 +105,7 @@ def _past(rows: ir.Table, asked: ir.Table, masked: Iterable[str]) -> ir.Table:
 
 def _asked(spine: ir.Table) -> ir.Table:
     """Distinct (customer_id, as_of_day): a spine row given twice must not count twice."""
-    return spine.select("customer_id", as_of_day=day_number_of(spine.as_of)).distinct()
+    return spine.select("customer_id", as_of_day=day_number_of(spine.as_of), as_of_year=spine.as_of.year()).distinct()
 
 
 def past_of(source: str, events: ir.Table, spine: ir.Table) -> ir.Table:
@@ -118,21 +128,40 @@ def past_of(source: str, events: ir.Table, spine: ir.Table) -> ir.Table:
     """
     clocks = CLOCKS[source]
     rows = _numbered(source, events)
-    rows = rows.drop(*({clocks.event, clocks.known} & set(rows.columns)))
+    rows = rows.drop(*({clocks.event, clocks.known, *clocks.flags.values()} & set(rows.columns)))
     asked = spine.select(*SPINE_KEYS, as_of_day=day_number_of(spine.as_of)).distinct()
-    return _past(rows, asked, [name for name in clocks.masked if name in events.columns])
+    return _past(rows, asked, clocks.masked)
 
 
-def _row_wise(value: ir.Value, where: str) -> ir.Value:
-    """The value, refused when it looks at other rows: before as_of dates come in those may be of the future."""
-    if value.op().find((ops.Reduction, ops.Analytic, ops.WindowFunction)):
-        raise LeakageError(
-            "a column computed before as_of dates come in may look at its own row only",
-            code="FEATURE_SEES_OTHER_ROWS",
-            where=where,
-            remedy="move the computation to the feature's reduction",
-        )
-    return value
+class _Row:
+    """A raw row as an author sees it before as_of dates come in: its own columns, without what tells of a later time."""
+
+    def __init__(self, rows: ir.Table, grain: Grain) -> None:
+        self._rows = rows
+        self._where = f"{grain.source}.{grain.name}"
+        self._hidden = CLOCKS[grain.source].hidden
+
+    def __getattr__(self, column: str) -> ir.Column:
+        if column in self._hidden:
+            raise LeakageError(
+                f"{column} is not known before as_of dates come in",
+                code="FEATURE_SEES_LATER_CLOCK",
+                where=self._where,
+                remedy="use it in a measure of `after`, where it is masked",
+            )
+        return self._rows[column]
+
+    def compute(self, value: RowValue) -> ir.Value:
+        """The value, refused when it looks at other rows: those may be of the future."""
+        computed = value(self)
+        if computed.op().find((ops.Reduction, ops.Analytic, ops.WindowFunction)):
+            raise LeakageError(
+                "a column computed before as_of dates come in may look at its own row only",
+                code="FEATURE_SEES_OTHER_ROWS",
+                where=self._where,
+                remedy="move the computation to the feature's reduction",
+            )
+        return computed
 
 
 def _combined(measures: Mapping[str, Measure], rows: ir.Table) -> dict[str, ir.Scalar]:
@@ -143,15 +172,12 @@ def _combined(measures: Mapping[str, Measure], rows: ir.Table) -> dict[str, ir.S
 def _partials(grain: Grain, table: ir.Table) -> ir.Table:
     """Raw rows reduced to (customer, event day, known day, key, later clocks)."""
     rows = _numbered(grain.source, table)
-    visible = rows.drop(*CLOCKS[grain.source].masked)
     if grain.kept is not None:
-        condition = _row_wise(grain.kept(visible), f"{grain.source}.{grain.name}")
-        rows = rows.filter(condition)
-        visible = rows.drop(*CLOCKS[grain.source].masked)
+        rows = rows.filter(_Row(rows, grain).compute(grain.kept))
+    row = _Row(rows, grain)
     named = {**grain.key, **grain.carried, **{name: measure.value for name, measure in grain.before.items()}}
-    columns = {name: _row_wise(value(visible), f"{grain.source}.{name}") for name, value in named.items()}
     by = ["customer_id", "event_day", "known_day", *grain.masked, *grain.key, *grain.carried]
-    rows = rows.mutate(**columns).select(*by, *grain.before)
+    rows = rows.mutate(**{name: row.compute(value) for name, value in named.items()}).select(*by, *grain.before)
     return rows.group_by(by).aggregate(**_combined(grain.before, rows))
 
 

@@ -12,13 +12,35 @@ from typing import Any
 
 import ibis
 
-from churn_value.features import purchases
+from churn_value.features import (
+    affinity,
+    contracts,
+    customers,
+    feedback,
+    orders,
+    payments,
+    purchases,
+    returns,
+    rhythm,
+    visits,
+)
 from churn_value.features.asof import compiled_sql
 from churn_value.features.declare import Feature, FeatureType, declared
 from churn_value.features.windows import windows_for
 from churn_value.tables.contract import CONTRACT
 
-FAMILIES: tuple[ModuleType, ...] = (purchases,)
+FAMILIES: tuple[ModuleType, ...] = (
+    purchases,
+    rhythm,
+    returns,
+    orders,
+    affinity,
+    visits,
+    feedback,
+    payments,
+    contracts,
+    customers,
+)
 DEFAULT_WINDOWS_DAYS = windows_for(None, 90)
 _TYPES: Mapping[FeatureType, str] = {"number": "float64", "category": "string"}
 
@@ -108,5 +130,5 @@ def catalog(
         Attribute columns and their type; each becomes ``attr_<column>``.
     """
     attributes = dict(attributes or {})
-    features = tuple(_available(present, tuple(windows_days)))
+    features = (*_available(present, tuple(windows_days)), *customers.attribute_features(present, attributes))
     return Catalog(features, attributes)

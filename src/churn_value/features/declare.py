@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import ibis.expr.types as ir
 
@@ -17,7 +17,7 @@ from churn_value.features.past import Past
 Ladder = tuple[int, ...]
 Spans = Callable[[Ladder], tuple[int | None, ...]]
 Reduction = Callable[[Past], ir.Scalar]
-RowValue = Callable[[ir.Table], ir.Value]
+RowValue = Callable[[Any], ir.Value]
 Shape = Literal["days", "keys", "latest"]
 FeatureType = Literal["number", "category"]
 
@@ -145,6 +145,7 @@ class Declaration:
     windows: Spans
     half_lives: Spans
     requires: frozenset[str]
+    has_suffix: bool
 
     @property
     def needed(self) -> frozenset[str]:
@@ -158,7 +159,8 @@ class Declaration:
                 yield self._one(window, half_life, ladder[-1])
 
     def _one(self, window: int | None, half_life: int | None, longest: int) -> Feature:
-        suffix = "".join(f"_{span}d" for span in (window, half_life) if span is not None)
+        spans = (window, half_life) if self.has_suffix else ()
+        suffix = "".join(f"_{span}d" for span in spans if span is not None)
         return Feature(
             name=self.name + suffix,
             grain=self.grain,
@@ -239,6 +241,7 @@ def feature(
     windows: Spans = ever,
     half_lives: Spans = ever,
     requires: Sequence[str] = (),
+    has_suffix: bool = True,
 ) -> Callable[[Reduction], Declaration]:
     """Declare a feature; the decorated function's name is the column's.
 
@@ -252,6 +255,8 @@ def feature(
         Texts; ``{window}``, ``{half_life}`` and ``{longest}`` are replaced by spans of days.
     windows, half_lives
         Which rungs of the ladder it is computed for.
+    has_suffix
+        Whether windows and half-lives are part of the name; without, there must be only one.
     """
 
     def declare(reduce: Reduction) -> Declaration:
@@ -268,6 +273,7 @@ def feature(
             windows=windows,
             half_lives=half_lives,
             requires=frozenset(requires),
+            has_suffix=has_suffix,
         )
 
     return declare
