@@ -40,8 +40,8 @@ class Dataset:
         The features, their order and fingerprint.
     split
         Purged as_of dates; None for snapshots without dates, which are split by customer.
-    windows_days
-        Lookback windows of the windowed features [days].
+    parameters
+        What the catalog was made with, so that it can be made again: ``present``, ``windows_days``, ``attributes``.
     manifest
         JSON-ready: hashes of data, config and features, counts per as_of and fold.
     """
@@ -49,7 +49,7 @@ class Dataset:
     frame: pd.DataFrame
     catalog: Catalog
     split: Split | None
-    windows_days: tuple[int, ...]
+    parameters: Mapping[str, Any]
     manifest: Mapping[str, Any]
 
     def fold(self, name: str) -> pd.DataFrame:
@@ -57,15 +57,25 @@ class Dataset:
         return self.frame[self.frame["fold"] == name].reset_index(drop=True)
 
 
-def catalog_for(config: Config, tables: Tables) -> tuple[Catalog, tuple[int, ...]]:
-    """Features that these tables can feed, and their windows."""
+def catalog_parameters(config: Config, tables: Tables) -> dict[str, Any]:
+    """What `catalog` is called with for these tables, JSON-ready: columns present, windows, attributes' types."""
     windows = config.windows_days
     if windows is None:
         purchases = tables.events.get("purchases")
         gap = None if purchases is None else median_gap(purchases)
         windows = windows_for(gap, config.horizon_days)
     attributes = {name: kind for types in tables.attribute_types.values() for name, kind in types.items()}
-    return catalog(tables.present, windows, attributes), windows
+    return {
+        "present": {name: sorted(columns) for name, columns in tables.present.items()},
+        "windows_days": list(windows),
+        "attributes": attributes,
+    }
+
+
+def catalog_of(parameters: Mapping[str, Any]) -> Catalog:
+    """Catalog that `catalog_parameters` describe."""
+    present = {name: frozenset(columns) for name, columns in parameters["present"].items()}
+    return catalog(present, parameters["windows_days"], parameters["attributes"])
 
 
 def observed_through(config: Config, tables: Tables) -> date:
@@ -99,14 +109,16 @@ def build_dataset(config: Config, tables: Tables) -> Dataset:
     TooLittleData
         When a fold is empty, or has no churner or no retained customer.
     """
-    features, windows = catalog_for(config, tables)
+    parameters = catalog_parameters(config, tables)
+    features = catalog_of(parameters)
     if config.is_snapshot:
         split, frame = None, _snapshot_frame(tables, features)
     else:
         split = split_for(config, tables)
         frame = _event_frame(config, tables, features, split)
     _refuse_thin_folds(frame, config)
-    return Dataset(frame, features, split, windows, _manifest(config, tables, features, frame, windows))
+    manifest = _manifest(config, tables, features, frame)
+    return Dataset(frame, features, split, parameters, {**manifest, "windows_days": parameters["windows_days"]})
 
 
 def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) -> pd.DataFrame:
@@ -115,6 +127,13 @@ def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) 
         return _snapshot_frame(tables, features).drop(columns=["fold", "churned", "value_minor"])
     rows = _materialised(tables, spine(tables.events, [as_of], config.cohort))
     return _executed(tables, build(features.features, tables.events, rows))
+
+
+def features_for(tables: Tables, features: Catalog, rows: pd.DataFrame) -> pd.DataFrame:
+    """Feature rows of given (customer_id, as_of) pairs, sorted by as_of and customer_id."""
+    keys = pd.DataFrame({"customer_id": rows["customer_id"].astype(str), "as_of": rows["as_of"].dt.date})
+    asked = ibis.memtable(keys, schema={"customer_id": "string", "as_of": "date"})
+    return _executed(tables, build(features.features, tables.events, _materialised(tables, asked)))
 
 
 def _materialised(tables: Tables, rows: ir.Table) -> ir.Table:
@@ -207,16 +226,13 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _manifest(
-    config: Config, tables: Tables, features: Catalog, frame: pd.DataFrame, windows: tuple[int, ...]
-) -> dict[str, Any]:
+def _manifest(config: Config, tables: Tables, features: Catalog, frame: pd.DataFrame) -> dict[str, Any]:
     return {
         "name": config.name,
         "config_sha256": config.sha256,
         "data_sha256": tables.sha256,
         "feature_fingerprint": features.fingerprint,
         "features": len(features.names),
-        "windows_days": list(windows),
         "horizon_days": config.horizon_days,
         "churn_definition": config.churn.definition,
         "span": [day.isoformat() for day in tables.span],

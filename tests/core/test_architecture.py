@@ -11,6 +11,7 @@ ROOMS = (
     "timeline",
     "config",
     "settings",
+    "provenance",
     "tables",
     "features",
     "labels",
