@@ -1,0 +1,43 @@
+"""What to do: the policy's playbook, first match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from churn_value.scoring.answer import Action, Labelled
+from churn_value.scoring.policy import Policy
+from churn_value.scoring.rules import first_match
+from churn_value.scoring.wording import Language
+
+
+def plays(policy: Policy, language: Language) -> tuple[tuple[Action, ...], ...]:
+    """Actions of each play of the playbook, most urgent first, in `language`."""
+    return tuple(
+        tuple(_action(policy, code, place, language) for place, code in enumerate(play.actions, start=1))
+        for play in policy.playbook
+    )
+
+
+def _action(policy: Policy, code: str, priority: int, language: Language) -> Action:
+    written = policy.actions[code]
+    return Action(code, priority, written.channel, written.owner, written.sla_days, written.text.said(language))
+
+
+def actions(
+    policy: Policy, quantities: Mapping[str, npt.NDArray[Any]], rows: int, language: Language
+) -> list[tuple[Action, ...]]:
+    """Actions of each customer: those of the first play whose conditions hold; the last play holds for everybody."""
+    said = plays(policy, language)
+    return [said[play] for play in first_match(policy.whens("playbook"), quantities, rows).tolist()]
+
+
+def tags(
+    policy: Policy, quantities: Mapping[str, npt.NDArray[Any]], rows: int, language: Language
+) -> list[tuple[Labelled, ...]]:
+    """Tags of each customer, in the order of the policy."""
+    labels = [Labelled(tag.code, tag.label.said(language)) for tag in policy.tags]
+    masks = [when.mask(quantities, rows).tolist() for when in policy.whens("tags")]
+    return [tuple(label for label, mask in zip(labels, masks, strict=True) if mask[row]) for row in range(rows)]

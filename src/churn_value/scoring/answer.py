@@ -1,0 +1,259 @@
+"""The answer for one customer: what batch tables hold and the service returns.
+
+Plain frozen dataclasses, because a base of a million customers makes a million of them; their JSON and its schema
+come from pydantic. Amounts are in currency units, shares and probabilities 0 to 1, sub-scores 0 to 100, percentiles 1
+to 100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+SCHEMA_VERSION = "1.0"
+Status = Literal["ok", "partial", "ineligible", "not_found", "invalid"]
+WarningCode = Literal[
+    "FEATURE_MISSING", "UNSEEN_CATEGORY", "OUT_OF_RANGE", "STALE", "NOT_IN_COHORT", "NOT_FOUND", "INVALID_INPUT"
+]
+Importance = Literal["high", "medium", "low"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """Which model answered."""
+
+    name: str
+    version: str
+    trained_through: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyName:
+    """Which policy placed the customer."""
+
+    id: str
+    version: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Prediction interval of the value [currency units]."""
+
+    level: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What the customer will be worth within the horizon [currency units]."""
+
+    horizon_days: int
+    currency: str
+    expected: float
+    if_retained: float
+    interval: Interval
+    percentile: int
+    band: str
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """Whether the customer will leave within the horizon."""
+
+    horizon_days: int
+    definition: str
+    probability: float
+    calibrated: bool
+    percentile: int
+    band: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Sub-scores 0 to 100; null where nothing is known, and then the weight was shared out."""
+
+    overall: float | None
+    value: float | None
+    behaviour: float | None
+    satisfaction: float | None
+    payment: float | None
+    need: float | None
+    weight_shared_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NextTier:
+    """The next better tier and the percentile points missing to it."""
+
+    code: str
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The tier; `rank` 1 is best, `since` the day it was entered, `held_by` what kept it from changing."""
+
+    code: str
+    rank: int
+    label: str
+    previous: str | None
+    since: date | None
+    source: Literal["model", "rule"]
+    held_by: Literal["hysteresis", "min_dwell"] | None
+    to_next: NextTier | None
+
+
+@dataclass(frozen=True, slots=True)
+class RfmScores:
+    """Recency, frequency, monetary, each 1 to 5, and the segment they make."""
+
+    r: int
+    f: int
+    m: int | None
+    segment: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The customer's own pace of purchases."""
+
+    typical_gap_days: float | None
+    days_since_last_purchase: int | None
+    expected_next_purchase: date | None
+    overdue_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A code and its text in the language asked for."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """Who the customer is, in a few words."""
+
+    lifecycle: Labelled
+    rfm: RfmScores | None
+    rhythm: Rhythm | None
+    tags: tuple[Labelled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAtRisk:
+    """Churn probability × value if retained, on the value's horizon [currency units]."""
+
+    amount: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One driver of one head: a group of features that belong together, and its sum of exact contributions.
+
+    `feature`, `value` and `typical` are those of the feature of the group that says most; amounts in `value` and
+    `typical` are in currency units.
+    """
+
+    code: str
+    feature: str
+    value: float | str | None
+    typical: float | str | None
+    contribution: float
+    direction: Literal["up", "down"]
+    importance: Importance
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Reasons of both heads, largest first; `value` is empty for models without a value head."""
+
+    churn: tuple[Reason, ...]
+    value: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The books of a head: ``base + sum_contributions = raw`` on the raw scale, before calibration."""
+
+    scale: str
+    base: float
+    sum_contributions: float
+    raw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """The books of both heads."""
+
+    churn: Sum
+    value: Sum | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do for the customer; priority 1 comes first."""
+
+    code: str
+    priority: int
+    channel: str
+    owner: str
+    sla_days: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputWarning:
+    """Something about the input that makes the answer weaker, or impossible."""
+
+    code: WarningCode
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything about one customer; parts that cannot be known are null."""
+
+    index: int
+    customer_id: str | None
+    status: Status
+    as_of: date | None
+    expires_at: date | None
+    model: ModelName
+    policy: PolicyName
+    value: Value | None = None
+    churn: Churn | None = None
+    scores: Scores | None = None
+    tier: Tier | None = None
+    portrait: Portrait | None = None
+    value_at_risk: ValueAtRisk | None = None
+    reasons: Reasons | None = None
+    explain: Explain | None = None
+    actions: tuple[Action, ...] = ()
+    warnings: tuple[InputWarning, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON-ready values: dates as ISO text, tuples as lists."""
+        dumped: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return dumped
+
+    def to_json(self) -> bytes:
+        """The answer as UTF-8 JSON."""
+        return _ADAPTER.dump_json(self)
+
+
+_ADAPTER: TypeAdapter[Answer] = TypeAdapter(Answer)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of an answer, for the service's OpenAPI document."""
+    return _ADAPTER.json_schema(mode="serialization")

@@ -1,0 +1,206 @@
+"""From columns to answers: the only per-row work, and no decision is taken here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.scoring.answer import (
+    Action,
+    Answer,
+    Churn,
+    Explain,
+    InputWarning,
+    Interval,
+    ModelName,
+    NextTier,
+    PolicyName,
+    Portrait,
+    Reasons,
+    Scores,
+    Status,
+    Tier,
+    Value,
+    ValueAtRisk,
+)
+from churn_value.scoring.bundle import Bundle
+from churn_value.scoring.inputs import Inputs
+from churn_value.scoring.portrait import known
+from churn_value.scoring.previous import Previous
+from churn_value.scoring.quantities import Predicted
+from churn_value.scoring.reasons import Explained, Teller, explained, values_of
+from churn_value.scoring.sections import SUB_SCORES, Level, Weights
+from churn_value.scoring.tiers import Placed
+from churn_value.scoring.wording import Language, minor_units
+
+AT_RISK_BASIS = "churn.probability × value.if_retained"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything known about the rows that are scored, column by column."""
+
+    frame: pd.DataFrame
+    prediction: Predicted
+    quantities: Mapping[str, npt.NDArray[Any]]
+    tiers: Sequence[Tier | None]
+    portraits: Sequence[Portrait]
+    actions: Sequence[tuple[Action, ...]]
+
+
+def scores_of(quantities: Mapping[str, npt.NDArray[Any]], row: int, weights: Weights) -> Scores:
+    """Sub-scores of a row, and which of those that carry weight are missing."""
+    overall, *parts = (known(quantities[name][row]) for name in ("overall", *SUB_SCORES))
+    missing = tuple(
+        name for name, part in zip(SUB_SCORES, parts, strict=True) if part is None and getattr(weights, name) > 0
+    )
+    value, behaviour, satisfaction, payment, need = parts
+    return Scores(overall, value, behaviour, satisfaction, payment, need, weight_shared_out=missing)
+
+
+def tiers_of(
+    placed: Placed, levels: Sequence[Level], before: Previous, as_of: Sequence[date], language: Language
+) -> list[Tier | None]:
+    """Tiers of the rows; None where no percentile is known and no rule holds."""
+    labels = [level.label.said(language) for level in levels]
+    found: list[Tier | None] = []
+    for row, position in enumerate(placed.tier.tolist()):
+        if position < 0:
+            found.append(None)
+            continue
+        gap = known(placed.gap[row])
+        found.append(
+            Tier(
+                code=levels[position].code,
+                rank=position + 1,
+                label=labels[position],
+                previous=before.codes[row],
+                since=before.since[row] if before.before.tier[row] == position else as_of[row],
+                source="rule" if placed.by_rule[row] else "model",
+                held_by=_held_by(placed, row),
+                to_next=None if gap is None else NextTier(levels[position - 1].code, round(gap, 1)),
+            )
+        )
+    return found
+
+
+def _held_by(placed: Placed, row: int) -> Literal["hysteresis", "min_dwell"] | None:
+    if placed.held_by_dwell[row]:
+        return "min_dwell"
+    return "hysteresis" if placed.held_by_hysteresis[row] else None
+
+
+class Told:
+    """Reasons and books of the rows of a batch."""
+
+    def __init__(self, batch: Batch, bundle: Bundle, *, language: Language, top: int, threads: int) -> None:
+        values = values_of(batch.frame, bundle.model_features)
+        churn, value = bundle.model.contributions(batch.frame, threads=threads)
+        self._top = top
+        self._teller = Teller(values, bundle.reference.typical, bundle.config.currency, language)
+        self._churn = explained("churn", churn, batch.prediction.churn_raw, values)
+        self._value: Explained | None = None
+        if value is not None and batch.prediction.value_raw is not None:
+            self._value = explained("value", value, batch.prediction.value_raw, values)
+
+    def reasons(self, row: int) -> Reasons:
+        """Reasons of both heads."""
+        churn = self._teller.reasons(self._churn, row, self._top)
+        return Reasons(churn, () if self._value is None else self._teller.reasons(self._value, row, self._top))
+
+    def books(self, row: int) -> Explain:
+        """Base, contributions and raw score of both heads."""
+        return Explain(self._churn.books(row), None if self._value is None else self._value.books(row))
+
+
+class Assembler:
+    """Builds answers that carry the names of the bundle's model and policy."""
+
+    def __init__(self, bundle: Bundle, inputs: Inputs, now: date | None) -> None:
+        manifest, policy = bundle.manifest, bundle.policy
+        self._inputs, self._now, self._config = inputs, now, bundle.config
+        self._units = minor_units(bundle.config.currency)
+        self._model = ModelName(str(manifest["model_name"]), bundle.version, manifest["trained_through"])
+        self._policy = PolicyName(policy.id, policy.version, policy.sha256)
+        self._weights = policy.weights
+        self._lifetime = timedelta(days=bundle.config.expires_after_days)
+
+    def unscored(self, row: int) -> Answer:
+        """An answer without scores: the row is invalid, or the customer is not of the model's cohort."""
+        if not self._inputs.valid[row]:
+            return self._answer(row, "invalid", ())
+        return self._answer(row, "ineligible", (InputWarning("NOT_IN_COHORT", None),))
+
+    def scored(self, row: int, batch: Batch, place: int, told: Told | None) -> Answer:
+        """An answer with everything that can be known; `place` is the row's place in the batch."""
+        return self._answer(
+            row,
+            "partial" if self._inputs.partial[row] else "ok",
+            (),
+            value=self._value(batch, place),
+            churn=self._churn(batch, place),
+            scores=scores_of(batch.quantities, place, self._weights),
+            tier=batch.tiers[place],
+            portrait=batch.portraits[place],
+            value_at_risk=self._at_risk(batch, place),
+            reasons=told.reasons(place) if told else None,
+            explain=told.books(place) if told else None,
+            actions=batch.actions[place],
+        )
+
+    def _answer(self, row: int, status: Status, extra: tuple[InputWarning, ...], **parts: Any) -> Answer:
+        as_of = self._inputs.as_of[row]
+        expires = None if as_of is None else as_of + self._lifetime
+        stale = (InputWarning("STALE", "as_of"),) if self._now and expires and self._now > expires else ()
+        return Answer(
+            index=row,
+            customer_id=self._inputs.ids[row],
+            status=status,
+            as_of=as_of,
+            expires_at=expires,
+            model=self._model,
+            policy=self._policy,
+            warnings=(*self._inputs.warnings[row], *extra, *stale),
+            **parts,
+        )
+
+    def _value(self, batch: Batch, row: int) -> Value | None:
+        lower, upper = batch.prediction.value_lower_minor, batch.prediction.value_upper_minor
+        if lower is None or upper is None:
+            return None
+        units, quantities = self._units, batch.quantities
+        return Value(
+            horizon_days=self._config.horizon_days,
+            currency=self._config.currency,
+            expected=float(quantities["expected_value"][row]),
+            if_retained=float(quantities["value_if_retained"][row]),
+            interval=Interval(self._config.interval.level, float(lower[row]) / units, float(upper[row]) / units),
+            percentile=int(quantities["value_percentile"][row]),
+            band=_code(quantities["value_band"][row]),
+        )
+
+    def _churn(self, batch: Batch, row: int) -> Churn:
+        return Churn(
+            horizon_days=self._config.horizon_days,
+            definition=self._config.churn.definition,
+            probability=float(batch.prediction.churn_probability[row]),
+            calibrated=True,
+            percentile=int(batch.quantities["churn_percentile"][row]),
+            band=_code(batch.quantities["churn_band"][row]),
+        )
+
+    def _at_risk(self, batch: Batch, row: int) -> ValueAtRisk | None:
+        if batch.prediction.value_at_risk_minor is None:
+            return None
+        return ValueAtRisk(float(batch.quantities["value_at_risk"][row]), AT_RISK_BASIS)
+
+
+def _code(cell: object) -> str:
+    """A band's code; bands end at 0, so every known number has one."""
+    return np.str_(cell).item()

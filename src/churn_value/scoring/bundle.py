@@ -1,0 +1,280 @@
+"""The deployable unit: a directory written once, named by its content, and trusted only after every byte is checked.
+
+::
+
+    1f3a9c…/                first 16 hex digits of the sha256 of manifest.json: the bundle's version
+      manifest.json         sha256 and size of every other file; data hash, seed, library versions …
+      model/…               LightGBM texts and one JSON
+      features.json         the catalog: parameters, fingerprint, ordered features
+      policy.yaml           the policy
+      reference.json        the frozen reference population
+      config.json           the configuration
+      golden.json           rows with their predictions, to the bit
+
+Nothing is a pickle. LightGBM's text parser can be made to write outside its memory by a damaged file, so the loader
+reads each file once, checks the hash of exactly those bytes, and only then hands *those bytes* to any parser. Last, the
+golden rows must be predicted bit by bit as they were when the bundle was written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+
+from churn_value.config import Config
+from churn_value.errors import BundleError, FingerprintMismatch
+from churn_value.estimators.hurdle import HurdleModel
+from churn_value.scoring.golden import check_golden, golden_of
+from churn_value.scoring.policy import Policy, policy_of
+from churn_value.scoring.quantities import Described, Floats, Predicted
+from churn_value.scoring.reference import Reference
+from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addressed
+from churn_value.scoring.standing import Frozen
+from churn_value.scoring.subscores import overall_thresholds
+from churn_value.scoring.wording import minor_units
+
+FORMAT = 1
+PARTS = ("features.json", "policy.yaml", "reference.json", "config.json", "golden.json")
+
+
+class Shape(Protocol):
+    """What scoring needs of a design."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Features in the order of the contributions' columns."""
+        ...
+
+    @property
+    def categories(self) -> Mapping[str, tuple[str, ...]]:
+        """Texts known at fit, by category feature."""
+        ...
+
+
+class Model(Protocol):
+    """What scoring needs of a model; `HurdleModel` is one."""
+
+    @property
+    def design(self) -> Shape:
+        """Order of the features."""
+        ...
+
+    def predict(self, frame: pd.DataFrame, *, threads: int = 1) -> Predicted:
+        """Predictions for the rows of `frame`."""
+        ...
+
+    def contributions(self, frame: pd.DataFrame, *, threads: int = 1) -> tuple[Floats, Floats | None]:
+        """Additive contributions of both heads, base last."""
+        ...
+
+    def to_files(self) -> dict[str, bytes]:
+        """The model by file name."""
+        ...
+
+
+class CatalogLike(Protocol):
+    """What a bundle keeps of a catalog, and compares when it is loaded."""
+
+    @property
+    def features(self) -> Sequence[Described]:
+        """Features in order."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash over names, sources, windows, meanings of empty, units and compiled SQL."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFeature:
+    """A feature as the bundle remembers it."""
+
+    name: str
+    source: str
+    window_days: int | None
+    unit: str
+    dtype: str
+    empty: int | float | str | None
+    en: str
+    zh: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCatalog:
+    """The ordered features of a bundle, their fingerprint, and what `catalog(...)` was called with to make them."""
+
+    features: tuple[StoredFeature, ...]
+    fingerprint: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(feature.name for feature in self.features)
+
+    def check(self, catalog: CatalogLike) -> None:
+        """Refuse a catalog that would make other features.
+
+        Raises
+        ------
+        FingerprintMismatch
+            When the fingerprints differ.
+        """
+        if catalog.fingerprint != self.fingerprint:
+            raise FingerprintMismatch(
+                "the features must be made by the same definitions the model was fitted on",
+                where="features.json",
+                received=f"fingerprint {catalog.fingerprint[:16]}, the bundle has {self.fingerprint[:16]}",
+                remedy="score with the version of churn_value that trained the model, or train again",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle, ready to score."""
+
+    version: str
+    manifest: Mapping[str, Any]
+    model: Model
+    catalog: StoredCatalog
+    policy: Policy
+    reference: Reference
+    config: Config
+    frozen: Frozen
+
+    @property
+    def model_features(self) -> tuple[StoredFeature, ...]:
+        """Features in the order of the model's contributions."""
+        by_name = {feature.name: feature for feature in self.catalog.features}
+        return tuple(by_name[name] for name in self.model.design.names)
+
+
+def _canonical(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+
+def stored_catalog(catalog: CatalogLike, parameters: Mapping[str, Any]) -> StoredCatalog:
+    """What a bundle keeps of `catalog`, which was made with `parameters` (present, windows_days, attributes)."""
+    names = StoredFeature.__slots__
+    features = tuple(StoredFeature(**{name: getattr(feature, name) for name in names}) for feature in catalog.features)
+    return StoredCatalog(features, catalog.fingerprint, dict(parameters))
+
+
+def _catalog_json(catalog: StoredCatalog) -> bytes:
+    rows = [{name: getattr(feature, name) for name in StoredFeature.__slots__} for feature in catalog.features]
+    return _canonical({"fingerprint": catalog.fingerprint, "parameters": catalog.parameters, "features": rows})
+
+
+def _catalog_of(text: bytes) -> StoredCatalog:
+    content = json.loads(text)
+    features = tuple(StoredFeature(**row) for row in content["features"])
+    return StoredCatalog(features, content["fingerprint"], content["parameters"])
+
+
+def write_bundle(
+    folder: Path,
+    model: Model,
+    *,
+    catalog: CatalogLike,
+    policy: Policy,
+    reference: Reference,
+    config: Config,
+    manifest: Mapping[str, Any],
+    golden: pd.DataFrame,
+    parameters: Mapping[str, Any],
+) -> Path:
+    """Write a bundle: to a temporary directory, synced to disk, then renamed to its name.
+
+    Parameters
+    ----------
+    folder
+        Where bundles are kept; made if absent.
+    manifest
+        At least ``model_name``, ``created_at``, ``trained_through``, ``data_sha256``, ``seed`` and ``libraries``; the
+        files' hashes are added.
+    golden
+        Some feature rows (20 to 200 are plenty), kept with their predictions.
+    parameters
+        What the catalog was made with, so that it can be made again.
+
+    Returns
+    -------
+    Path
+        ``folder/<version>``; the same content gives the same version, and is not written twice.
+
+    Raises
+    ------
+    BundleError
+        When the manifest lacks a key, or there is no golden row.
+    """
+    absent = sorted(MANIFEST_KEYS - set(manifest))
+    if absent:
+        raise BundleError("a manifest says where a model is from", where="manifest", received=f"without {absent}")
+    files = {f"{MODEL_FOLDER}/{name}": content for name, content in model.to_files().items()}
+    files["features.json"] = _catalog_json(stored_catalog(catalog, parameters))
+    files["policy.yaml"] = policy.to_yaml().encode()
+    files["reference.json"] = reference.to_json().encode()
+    files["config.json"] = _canonical(config.model_dump(mode="json"))
+    files["golden.json"] = _canonical(golden_of(golden, model.predict(golden), model.design.names))
+    return write_addressed(folder, files, {**manifest, "format": FORMAT})
+
+
+MANIFEST_KEYS = frozenset({"model_name", "created_at", "trained_through", "data_sha256", "seed", "libraries"})
+
+
+def load_bundle(
+    path: Path,
+    *,
+    version: str | None = None,
+    read_model: Callable[[Mapping[str, bytes]], Model] = HurdleModel.from_files,
+) -> Bundle:
+    """Bundle in a directory, after every file has been checked.
+
+    Parameters
+    ----------
+    path
+        The bundle's directory.
+    version
+        What the directory must hold; None takes the directory's own name.
+    read_model
+        Parser of the model's files; sees bytes only after their hashes were found right.
+
+    Raises
+    ------
+    BundleError
+        When a file is altered, missing, superfluous, too large, or not a plain file; or when a golden row is predicted
+        differently than when the bundle was written.
+    """
+    version, manifest, files = read_checked(path, version)
+    if manifest.get("format") != FORMAT:
+        raise BundleError("bundle of another format", where=str(path), received=manifest.get("format"))
+    model_files = {
+        name.removeprefix(f"{MODEL_FOLDER}/"): content
+        for name, content in files.items()
+        if name.startswith(f"{MODEL_FOLDER}/")
+    }
+    absent = sorted(set(PARTS) - set(files))
+    if absent:
+        raise BundleError("a bundle has all its parts", where=str(path), received=f"without {absent}")
+    try:
+        catalog = _catalog_of(files["features.json"])
+        config = Config.model_validate(json.loads(files["config.json"]))
+        golden = json.loads(files["golden.json"])
+        policy = policy_of(yaml.safe_load(files["policy.yaml"]), f"{path}/policy.yaml")
+    except (KeyError, TypeError, ValueError, ValidationError, yaml.YAMLError) as error:
+        raise BundleError("the parts of a bundle must be readable", where=str(path), received=repr(error)) from None
+    reference = Reference.from_json(files["reference.json"].decode())
+    model = read_model(model_files)
+    check_golden(golden, model, str(path))
+    units = minor_units(config.currency)
+    frozen = Frozen(reference, policy, overall_thresholds(reference, policy), units)
+    return Bundle(version, manifest, model, catalog, policy, reference, config, frozen)

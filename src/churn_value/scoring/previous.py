@@ -1,0 +1,80 @@
+"""Customers' previous answers, looked up for the rows that are scored now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.errors import SchemaError
+from churn_value.scoring.inputs import Inputs
+from churn_value.scoring.policy import Policy
+from churn_value.scoring.tiers import NOWHERE, Before
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """Previous answers of the rows; None where there was none."""
+
+    codes: tuple[str | None, ...]
+    since: tuple[date | None, ...]
+    lifecycle: npt.NDArray[np.object_]
+    before: Before
+
+    def taken(self, rows: npt.NDArray[np.int64]) -> Self:
+        """Previous answers of some of the rows."""
+        picked = rows.tolist()
+        return type(self)(
+            tuple(self.codes[row] for row in picked),
+            tuple(self.since[row] for row in picked),
+            self.lifecycle[rows],
+            Before(self.before.tier[rows], self.before.days_in_tier[rows]),
+        )
+
+
+def previous_of(previous: pd.DataFrame | None, inputs: Inputs, policy: Policy) -> Previous:
+    """Line up a table of previous answers with the rows to score.
+
+    Raises
+    ------
+    SchemaError
+        When a column is missing or a customer stands there twice.
+    """
+    known = {} if previous is None else _by_customer(previous)
+    found = [known.get(customer or "", {}) for customer in inputs.ids]
+    codes = tuple(_text(entry.get("tier")) for entry in found)
+    since = tuple(_day(entry.get("since")) for entry in found)
+    stages = np.array([*(_text(entry.get("lifecycle")) for entry in found), None], dtype=object)[:-1]
+    places = {code: place for place, code in enumerate(policy.tiers.codes)}
+    tier = np.array([places.get(code or "", NOWHERE) for code in codes], dtype=np.int64)
+    days = [(as_of - day).days if as_of and day else np.nan for as_of, day in zip(inputs.as_of, since, strict=True)]
+    return Previous(codes, since, stages, Before(tier, np.array(days, dtype=np.float64)))
+
+
+def _by_customer(previous: pd.DataFrame) -> Mapping[str, Mapping[str, Any]]:
+    for key in ("customer_id", "tier", "since"):
+        if key not in previous.columns:
+            raise SchemaError(
+                f"previous answers need a column {key}", where="previous", received=list(previous.columns)
+            )
+    if previous["customer_id"].duplicated().any():
+        raise SchemaError("a customer has one previous answer", where="previous", received="a customer twice")
+    columns = [name for name in ("tier", "since", "lifecycle") if name in previous.columns]
+    rows = zip(*(previous[name].tolist() for name in columns), strict=True)
+    return {
+        str(customer): dict(zip(columns, row, strict=True))
+        for customer, row in zip(previous["customer_id"].tolist(), rows, strict=True)
+    }
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _day(value: object) -> date | None:
+    return None if pd.isna(value) else pd.Timestamp(value).date()  # type: ignore[arg-type,call-overload]

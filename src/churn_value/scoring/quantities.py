@@ -1,0 +1,202 @@
+"""The named quantities a policy can ask for, and the raw facts of a customer that they are made from.
+
+``facts`` picks, from a feature table and a prediction, the few columns that everything downstream needs; a sample of
+them from the reference population is frozen into the bundle, so that the distribution of the overall score under *any*
+policy can be known without the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.scoring.rules import When, first_match
+
+Floats = npt.NDArray[np.float64]
+
+NUMBER_MEANINGS: Mapping[str, str] = {
+    "overall": "overall score, 0 to 100",
+    "overall_percentile": "percentile of the overall score, 1 to 100",
+    "value": "value sub-score, 0 to 100",
+    "behaviour": "behaviour sub-score, 0 to 100",
+    "satisfaction": "satisfaction sub-score, 0 to 100",
+    "payment": "payment sub-score, 0 to 100",
+    "need": "need sub-score, 0 to 100",
+    "value_percentile": "percentile of the expected value, 1 to 100",
+    "churn_percentile": "percentile of the churn probability, 1 to 100",
+    "churn_probability": "probability of churn within the horizon, 0 to 1",
+    "expected_value": "expected value [currency units]",
+    "value_if_retained": "value if the customer stays [currency units]",
+    "value_at_risk": "churn probability × value if retained [currency units]",
+    "spend": "net spend so far [currency units]",
+    "purchase_days": "days with a purchase so far",
+    "days_since_last_purchase": "days since the last purchase",
+    "typical_gap_days": "own mean gap between purchase days, else that of the population [days]",
+    "rhythm_ratio": "days since the last purchase over the typical gap",
+    "days_since_last_visit": "days since the last visit",
+    "tenure_days": "days known to the company",
+    "complaint_count": "complaints within the longest window",
+    "open_tickets": "complaints and tickets not resolved",
+    "overdue_share": "share of payments that were or are overdue, 0 to 1",
+    "days_late_mean": "mean days a payment came late",
+}
+NUMBERS = frozenset(NUMBER_MEANINGS)
+CELLS = frozenset({"r", "f", "m"})
+_ALL_CELLS = np.array(list(product(range(1, 6), repeat=3)), dtype=np.float64)
+
+# Facts that are features of the same name, and those that are a window of a feature family.
+_PLAIN = (
+    "purchase_days",
+    "days_since_last_purchase",
+    "mean_gap_days",
+    "spend_minor",
+    "days_since_last_visit",
+    "tenure_days",
+    "satisfaction_level",
+    "never_asked",
+    "open_tickets",
+    "overdue_share",
+    "days_late_mean",
+)
+_SHORTEST = {"recent_orders": "order_count", "recent_visits": "visit_count"}
+_LONGEST = {
+    "orders": "order_count",
+    "visits": "visit_count",
+    "complaint_count": "complaint_count",
+    "answers": "answer_count",
+    "categories": "category_count",
+}
+PREDICTED = ("churn_probability", "expected_value_minor", "value_if_retained_minor", "value_at_risk_minor")
+FACT_NAMES = (*PREDICTED, *_PLAIN, *_SHORTEST, *_LONGEST, "recent_days", "long_days")
+
+
+class Predicted(Protocol):
+    """What this room needs of a prediction; all arrays of shape (n,). Without a value head the amounts are None."""
+
+    @property
+    def churn_raw(self) -> Floats:
+        """Log-odds before calibration."""
+        ...
+
+    @property
+    def churn_probability(self) -> Floats:
+        """Calibrated, 0 to 1."""
+        ...
+
+    @property
+    def value_raw(self) -> Floats | None:
+        """Log of the amount before debiasing."""
+        ...
+
+    @property
+    def value_if_retained_minor(self) -> Floats | None:
+        """Amount given that the customer stays [minor units]."""
+        ...
+
+    @property
+    def expected_value_minor(self) -> Floats | None:
+        """Amount [minor units]."""
+        ...
+
+    @property
+    def value_at_risk_minor(self) -> Floats | None:
+        """Amount that leaving would cost [minor units]."""
+        ...
+
+    @property
+    def value_lower_minor(self) -> Floats | None:
+        """Lower end of the interval [minor units]."""
+        ...
+
+    @property
+    def value_upper_minor(self) -> Floats | None:
+        """Upper end of the interval [minor units]."""
+        ...
+
+
+class Described(Protocol):
+    """What this room needs of a feature."""
+
+    @property
+    def name(self) -> str:
+        """Column of the feature table."""
+        ...
+
+    @property
+    def window_days(self) -> int | None:
+        """Window; None is all of history."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """``number`` or ``category``."""
+        ...
+
+    @property
+    def empty(self) -> object:
+        """Value when nothing happened; None is null."""
+        ...
+
+    @property
+    def en(self) -> str:
+        """Meaning in English."""
+        ...
+
+    @property
+    def zh(self) -> str:
+        """Meaning in Chinese."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Code of the reason it belongs to."""
+        ...
+
+
+def column(frame: pd.DataFrame, name: str | None) -> Floats:
+    """Numeric column as float64, NaN where null or where the table has no such column. Shape (n,)."""
+    if name is None or name not in frame.columns:
+        return np.full(len(frame), np.nan)
+    return np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64).copy()
+
+
+def windowed(features: Sequence[Described], stem: str) -> list[tuple[int, str]]:
+    """Windows [days] and names of the features ``<stem>_<window>d``, shortest first."""
+    return sorted((f.window_days, f.name) for f in features if f.window_days and f.name == f"{stem}_{f.window_days}d")
+
+
+def facts(frame: pd.DataFrame, prediction: Predicted, features: Sequence[Described]) -> dict[str, Floats]:
+    """Raw facts of each customer, by the names of `FACT_NAMES`; NaN where not known. Arrays of shape (n,)."""
+    found = {name: _predicted(prediction, name, len(frame)) for name in PREDICTED}
+    found |= {name: column(frame, name) for name in _PLAIN}
+    found |= {fact: column(frame, _at(windowed(features, stem), 0)) for fact, stem in _SHORTEST.items()}
+    found |= {fact: column(frame, _at(windowed(features, stem), -1)) for fact, stem in _LONGEST.items()}
+    orders = windowed(features, "order_count")
+    spans = (float(orders[0][0]), float(orders[-1][0])) if len(orders) > 1 else (np.nan, np.nan)
+    found["recent_days"], found["long_days"] = (np.full(len(frame), span) for span in spans)
+    return found
+
+
+def _at(windows: list[tuple[int, str]], position: int) -> str | None:
+    return windows[position][1] if windows else None
+
+
+def _predicted(prediction: Predicted, name: str, rows: int) -> Floats:
+    values = getattr(prediction, name)
+    return np.full(rows, np.nan) if values is None else np.asarray(values, dtype=np.float64)
+
+
+def first_match_of_cells(rules: Sequence[When]) -> npt.NDArray[np.int64]:
+    """Rule that takes each of the 125 cells of the recency × frequency × monetary cube."""
+    cells = {name: _ALL_CELLS[:, position] for position, name in enumerate("rfm")}
+    return first_match(rules, cells, len(_ALL_CELLS))

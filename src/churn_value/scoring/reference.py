@@ -1,0 +1,195 @@
+"""The frozen reference population that percentiles, typical values and ranges are read from.
+
+A customer's percentile and tier must not depend on who else is in the batch. So the distribution of a scored
+population is frozen into the bundle: 99 thresholds per quantity, the typical value and range of each feature, and a
+small sample of raw facts from which the distribution of the overall score under any policy is worked out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.errors import BundleError, TooLittleData
+from churn_value.scoring.quantities import Described, Floats, Predicted, column, facts
+
+SAMPLE_ROWS = 2_000
+Thresholds = tuple[float, ...]
+
+
+def thresholds_of(values: Floats) -> Thresholds:
+    """The 99 numbers that divide known values into percentiles 1 to 100; empty when none is known.
+
+    Threshold ``k`` is the ``ceil(k n / 100)``-th smallest of the n values: above it lie at most ``100 - k`` percent.
+
+    Examples
+    --------
+    >>> thresholds_of(np.arange(1.0, 201.0))[:3]
+    (2.0, 4.0, 6.0)
+    """
+    known = np.sort(values[~np.isnan(values)])
+    if known.size == 0:
+        return ()
+    ranks = -(-np.arange(1, 100) * known.size // 100) - 1
+    return tuple(known[ranks].tolist())
+
+
+def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
+    """Percentile 1 to 100 of each value: one more than the number of thresholds below it.
+
+    So percentile p says "more than p - 1 percent of the reference population are strictly lower"; equal values get
+    equal percentiles, the lowest value of a population gets 1 however many share it, and only values above 99 percent
+    get 100. Missing stays missing.
+    """
+    if not thresholds:
+        return np.full(len(values), np.nan)
+    ranks = 1.0 + np.searchsorted(np.asarray(thresholds), values, side="left")
+    return np.where(np.isnan(values), np.nan, ranks)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A scored population, frozen.
+
+    Attributes
+    ----------
+    rows
+        Customers it was made from.
+    thresholds
+        By fact (see `quantities.FACT_NAMES`): 99 numbers; empty where nothing was known.
+    typical
+        By feature: median of the known numbers, or the most frequent category; None where nothing was known.
+    ranges
+        By numeric feature: lowest and highest known value.
+    categories
+        By category feature: values seen.
+    sample
+        By fact: values of the same at most `SAMPLE_ROWS` customers; NaN where not known.
+    """
+
+    rows: int
+    thresholds: Mapping[str, Thresholds]
+    typical: Mapping[str, float | str | None]
+    ranges: Mapping[str, tuple[float, float]]
+    categories: Mapping[str, tuple[str, ...]]
+    sample: Mapping[str, tuple[float, ...]]
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, prediction: Predicted, features: Sequence[Described]) -> Self:
+        """Freeze a scored population.
+
+        Parameters
+        ----------
+        frame
+            Feature rows, one per customer, usually of the newest complete as_of.
+        prediction
+            The model's answers for the same rows.
+        features
+            The catalog's features.
+
+        Raises
+        ------
+        TooLittleData
+            Without any row.
+        """
+        if frame.empty:
+            raise TooLittleData("a reference population needs customers", where="reference", received="0 rows")
+        known = facts(frame, prediction, features)
+        numbers = [f for f in features if f.dtype == "number"]
+        texts = [f for f in features if f.dtype != "number"]
+        columns = {f.name: column(frame, f.name) for f in numbers}
+        typical: dict[str, float | str | None] = {name: _median(values) for name, values in columns.items()}
+        seen = {f.name: _counted(frame, f.name) for f in texts}
+        typical |= {name: (counts[0][0] if counts else None) for name, counts in seen.items()}
+        return cls(
+            rows=len(frame),
+            thresholds={name: thresholds_of(values) for name, values in known.items()},
+            typical=typical,
+            ranges={name: _range(values) for name, values in columns.items() if not np.isnan(values).all()},
+            categories={name: tuple(sorted(value for value, _ in counts)) for name, counts in seen.items()},
+            sample=_sampled(known, len(frame)),
+        )
+
+    def percentile(self, fact: str, values: Floats) -> Floats:
+        """Percentile 1 to 100 of `values` among the reference population's `fact`; see `percentile_in`."""
+        return percentile_in(self.thresholds.get(fact, ()), values)
+
+    def quantile(self, fact: str, percent: int) -> float:
+        """Value that at most `percent` percent of the population are below [1 to 99]; NaN where nothing was known."""
+        thresholds = self.thresholds.get(fact, ())
+        return thresholds[percent - 1] if thresholds else float("nan")
+
+    def sample_facts(self) -> dict[str, Floats]:
+        """The sampled facts as arrays of equal length."""
+        return {name: np.asarray(values, dtype=np.float64) for name, values in self.sample.items()}
+
+    def to_json(self) -> str:
+        """Canonical JSON; numbers are written so that they read back to the same bits."""
+        content = asdict(self)
+        content["sample"] = {name: [_or_none(v) for v in values] for name, values in self.sample.items()}
+        return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        BundleError
+            When the JSON has not the parts of a reference.
+        """
+        content = json.loads(text)
+        try:
+            return cls(
+                rows=content["rows"],
+                thresholds=_tuples(content["thresholds"]),
+                typical=content["typical"],
+                ranges={name: (low, high) for name, (low, high) in content["ranges"].items()},
+                categories=_tuples(content["categories"]),
+                sample={name: tuple(_or_nan(v) for v in values) for name, values in content["sample"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError("a reference has rows, thresholds, typical, ranges …", received=repr(error)) from None
+
+
+def _tuples(content: Mapping[str, list[Any]]) -> dict[str, tuple[Any, ...]]:
+    return {name: tuple(values) for name, values in content.items()}
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _median(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size else None
+
+
+def _range(values: Floats) -> tuple[float, float]:
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
+def _counted(frame: pd.DataFrame, name: str) -> list[tuple[str, int]]:
+    """Categories with their counts, most frequent first, ties by name."""
+    if name not in frame.columns:
+        return []
+    counts = frame[name].dropna().astype(str).value_counts()
+    return sorted(((str(value), int(n)) for value, n in counts.items()), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _sampled(known: Mapping[str, Floats], rows: int) -> dict[str, tuple[float, ...]]:
+    """Evenly spaced rows of the population sorted by its facts: the same sample whatever the order of the rows."""
+    order = np.lexsort([known[name] for name in reversed(list(known))])
+    size = min(rows, SAMPLE_ROWS)
+    picked: npt.NDArray[np.int64] = order[np.arange(size) * rows // size]
+    return {name: tuple(values[picked].tolist()) for name, values in known.items()}

@@ -1,0 +1,231 @@
+"""Ordered first-match rules over named quantities: the one small language that policies are written in.
+
+A rule's ``when`` maps a quantity to what it must be; all of them must hold::
+
+    when: {overall: ">= 60, < 80", churn_band: [high, medium], satisfaction: known}
+    when: {}                                  # always
+
+Numbers are compared with ``>= > <= < ==`` (several, separated by commas, must all hold). Texts are one of a list.
+``missing`` and ``known`` ask whether a quantity is there at all; any other comparison with a missing quantity is false,
+so that an unknown satisfaction is never mistaken for a low one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Quantities = Mapping[str, npt.NDArray[Any]]
+Mask = npt.NDArray[np.bool_]
+_COMPARISON = re.compile(r"\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Numbers between two ends, each end included or not; a missing number is in no interval."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_included: bool = True
+    high_included: bool = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no number can be inside."""
+        return self.low > self.high or (self.low == self.high and not (self.low_included and self.high_included))
+
+    def covers(self, other: Interval) -> bool:
+        """Whether every number of `other` is in this interval."""
+        low = self.low < other.low or (self.low == other.low and (self.low_included or not other.low_included))
+        high = self.high > other.high or (self.high == other.high and (self.high_included or not other.high_included))
+        return low and high
+
+    def mask(self, column: npt.NDArray[Any]) -> Mask:
+        """Rows whose number is inside."""
+        low = column >= self.low if self.low_included else column > self.low
+        high = column <= self.high if self.high_included else column < self.high
+        known: Mask = ~np.isnan(column)
+        return low & high & known
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Texts of a list; a missing text is in none."""
+
+    choices: frozenset[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no text can fit."""
+        return not self.choices
+
+    def covers(self, other: OneOf) -> bool:
+        """Whether every text of `other` is in this list."""
+        return other.choices <= self.choices
+
+    def mask(self, column: npt.NDArray[Any]) -> Mask:
+        """Rows whose text is in the list."""
+        found = np.zeros(len(column), dtype=np.bool_)
+        for choice in self.choices:
+            found |= column == choice
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whether the quantity is there (`wanted`) or missing."""
+
+    wanted: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Some row can always fit."""
+        return False
+
+    def covers(self, other: Demand) -> bool:
+        """Whether whatever meets `other` meets this: intervals and lists hold only known values."""
+        return self.wanted if not isinstance(other, Known) else self.wanted == other.wanted
+
+    def mask(self, column: npt.NDArray[Any]) -> Mask:
+        """Rows where the quantity is known, or missing."""
+        missing: Mask = np.asarray(pd.isna(column), dtype=np.bool_)
+        return ~missing if self.wanted else missing
+
+
+Demand = Interval | OneOf | Known
+
+
+def demand_of(name: str, written: object, numbers: frozenset[str], texts: Mapping[str, frozenset[str]]) -> Demand:
+    """What a policy demands of one quantity, read from its YAML value.
+
+    Raises
+    ------
+    ValueError
+        When the quantity is not known at this place, or the demand cannot be read or met.
+    """
+    if name not in numbers and name not in texts:
+        near = difflib.get_close_matches(name, [*numbers, *texts], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"quantities here are {', '.join(sorted([*numbers, *texts]))}"
+        msg = f"{name} is not a quantity that can be asked for here; {hint}"
+        raise ValueError(msg)
+    if written in ("known", "missing"):
+        return Known(written == "known")
+    demand = _interval(name, written) if name in numbers else _one_of(name, written, texts[name])
+    if demand.is_empty:
+        msg = f"{name}: {written} can hold for nobody, so the rule is unreachable"
+        raise ValueError(msg)
+    return demand
+
+
+def _interval(name: str, written: object) -> Interval:
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return Interval(float(written), float(written))
+    interval = Interval()
+    for part in str(written).split(","):
+        match = _COMPARISON.fullmatch(part)
+        if match is None:
+            msg = f"{name}: {written!r} is not a comparison; write for example '>= 20, < 50', 'known' or 'missing'"
+            raise ValueError(msg)
+        interval = _narrowed(interval, match[1], float(match[2]))
+    return interval
+
+
+def _narrowed(interval: Interval, sign: str, number: float) -> Interval:
+    low, high = (interval.low, interval.low_included), (interval.high, interval.high_included)
+    if sign in (">", ">=", "==") and number >= low[0]:
+        low = (number, sign != ">" and (number > low[0] or low[1]))
+    if sign in ("<", "<=", "==") and number <= high[0]:
+        high = (number, sign != "<" and (number < high[0] or high[1]))
+    if sign == "==" and not interval.low <= number <= interval.high:
+        return Interval(math.inf, -math.inf)
+    return Interval(low[0], high[0], low[1], high[1])
+
+
+def _one_of(name: str, written: object, allowed: frozenset[str]) -> OneOf:
+    choices = [str(choice) for choice in (written if isinstance(written, list) else [written])]
+    for choice in choices:
+        if choice not in allowed:
+            near = difflib.get_close_matches(choice, sorted(allowed), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it can be {', '.join(sorted(allowed))}"
+            msg = f"{name} is never {choice!r}; {hint}"
+            raise ValueError(msg)
+    return OneOf(frozenset(choices))
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Demands that must all be met; without any, everybody meets them."""
+
+    demands: tuple[tuple[str, Demand], ...] = ()
+
+    @property
+    def is_unconditional(self) -> bool:
+        """Whether it holds for everybody."""
+        return not self.demands
+
+    def covers(self, other: When) -> bool:
+        """Whether whoever meets `other` is sure to meet this."""
+        theirs = dict(other.demands)
+        return all(name in theirs and _covers(demand, theirs[name]) for name, demand in self.demands)
+
+    def mask(self, quantities: Quantities, rows: int) -> Mask:
+        """Rows that meet every demand."""
+        met = np.ones(rows, dtype=np.bool_)
+        for name, demand in self.demands:
+            met &= demand.mask(quantities[name])
+        return met
+
+
+def _covers(mine: Demand, theirs: Demand) -> bool:
+    if isinstance(mine, Known):
+        return mine.covers(theirs)
+    if isinstance(mine, Interval) and isinstance(theirs, Interval):
+        return mine.covers(theirs)
+    return isinstance(mine, OneOf) and isinstance(theirs, OneOf) and mine.covers(theirs)
+
+
+def when_of(written: Mapping[str, object], numbers: frozenset[str], texts: Mapping[str, frozenset[str]]) -> When:
+    """Read a rule's ``when``; see the module for the language."""
+    return When(tuple((name, demand_of(name, value, numbers, texts)) for name, value in written.items()))
+
+
+def check_ordered(rules: Sequence[When], *, exhaustive: bool) -> None:
+    """Refuse first-match rules with a gap, or with a rule that an earlier one always pre-empts.
+
+    Parameters
+    ----------
+    rules
+        In their order.
+    exhaustive
+        Whether somebody must be caught by the last one: then it has no ``when``.
+
+    Raises
+    ------
+    ValueError
+        Naming the rule (counted from 1) and, for an unreachable one, the rule that hides it. Rules hidden only by
+        several earlier ones together are not found.
+    """
+    for later, rule in enumerate(rules):
+        for earlier in range(later):
+            if rules[earlier].covers(rule):
+                msg = f"rule {later + 1} is unreachable: rule {earlier + 1} catches everybody it could; reorder them"
+                raise ValueError(msg)
+    if exhaustive and not (rules and rules[-1].is_unconditional):
+        msg = "somebody could match no rule; the last rule must have no `when`"
+        raise ValueError(msg)
+
+
+def first_match(rules: Sequence[When], quantities: Quantities, rows: int) -> npt.NDArray[np.int64]:
+    """Index of each row's first rule that holds; -1 where none does. Shape (rows,)."""
+    chosen = np.full(rows, -1, dtype=np.int64)
+    for index in range(len(rules) - 1, -1, -1):
+        chosen[rules[index].mask(quantities, rows)] = index
+    return chosen

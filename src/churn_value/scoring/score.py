@@ -1,0 +1,124 @@
+"""The one scoring path: a bundle and feature rows in, one answer per row out.
+
+Pure: no clock, no network, no random numbers. A row's answer has the same bits whether it is scored alone, in a batch
+or in another order, because everything it is compared with is frozen in the bundle.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.errors import RequestError
+from churn_value.scoring.actions import actions, tags
+from churn_value.scoring.answer import Answer
+from churn_value.scoring.assembly import Assembler, Batch, Told, tiers_of
+from churn_value.scoring.bundle import Bundle
+from churn_value.scoring.cohort import eligible
+from churn_value.scoring.inputs import Inputs, checked
+from churn_value.scoring.portrait import portraits
+from churn_value.scoring.previous import Previous, previous_of
+from churn_value.scoring.quantities import facts
+from churn_value.scoring.standing import coded, standing
+from churn_value.scoring.tiers import place
+from churn_value.scoring.wording import Language, language_of
+
+MOST_REASONS = 20
+
+
+def score(
+    bundle: Bundle,
+    features: pd.DataFrame,
+    *,
+    locale: str = "en",
+    explain: bool = True,
+    top: int = 5,
+    previous: pd.DataFrame | None = None,
+    now: date | None = None,
+    threads: int = 1,
+) -> list[Answer]:
+    """Answers for feature rows, in their order.
+
+    Parameters
+    ----------
+    bundle
+        The model with its policy and reference population.
+    features
+        One row per customer: ``customer_id`` (text), ``as_of`` (date) and the catalog's features. Other columns are
+        ignored; a missing feature is read as null, with a warning, and the answer's status is ``partial``.
+    locale
+        ``en`` or ``zh``, with or without a region.
+    explain
+        Whether to give reasons; they cost most of the time.
+    top
+        Reasons per head, 0 to 20.
+    previous
+        Customers' previous answers: ``customer_id``, ``tier``, ``since``, and if known ``lifecycle``. Without them no
+        tier is held and no stage depends on the one before.
+    now
+        Today, for warnings about stale features; None gives none.
+    threads
+        Of the boosters; the bits do not depend on it.
+
+    Returns
+    -------
+    list of Answer
+        ``ok``, ``partial``, ``ineligible`` (not in the cohort the model was trained for) or ``invalid``.
+
+    Raises
+    ------
+    RequestError
+        When the locale or `top` is out of range.
+    SchemaError, FingerprintMismatch
+        When the table has no keys, or none of the features.
+    """
+    if not 0 <= top <= MOST_REASONS:
+        raise RequestError("top must be 0 to 20", code="TOP_OUT_OF_RANGE", where="top", received=str(top))
+    language = language_of(locale)
+    inputs = checked(features, bundle.catalog.features, bundle.model.design.categories, bundle.reference)
+    prior = previous_of(previous, inputs, bundle.policy)
+    rows = np.flatnonzero(inputs.valid & eligible(inputs.frame, bundle.config))
+    assembler = Assembler(bundle, inputs, now)
+    if not rows.size:
+        return [assembler.unscored(row) for row in range(len(inputs.ids))]
+    batch = _batch(bundle, _Rows.taken(inputs, prior, rows), language=language, threads=threads)
+    told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
+    places = {row: at for at, row in enumerate(rows.tolist())}
+    return [
+        assembler.scored(row, batch, places[row], told) if row in places else assembler.unscored(row)
+        for row in range(len(inputs.ids))
+    ]
+
+
+class _Rows:
+    """The rows that can be scored."""
+
+    def __init__(self, frame: pd.DataFrame, as_of: list[date], before: Previous) -> None:
+        self.frame, self.as_of, self.before = frame, as_of, before
+
+    @classmethod
+    def taken(cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64]) -> _Rows:
+        as_of = [day for row in rows.tolist() if (day := inputs.as_of[row]) is not None]
+        return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows))
+
+
+def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> Batch:
+    """Predict and place the rows, all columns at once."""
+    policy, size = bundle.policy, len(rows.frame)
+    prediction = bundle.model.predict(rows.frame, threads=threads)
+    known = facts(rows.frame, prediction, bundle.catalog.features)
+    quantities = standing(known, bundle.frozen, rows.before.lifecycle)
+    placed = place(quantities, policy, rows.before.before)
+    quantities["tier"] = coded(placed.tier, policy.tiers.codes)
+    worn = tags(policy, quantities, size, language)
+    return Batch(
+        frame=rows.frame,
+        prediction=prediction,
+        quantities=quantities,
+        tiers=tiers_of(placed, policy.tiers.levels, rows.before, rows.as_of, language),
+        portraits=portraits(known, quantities, rows.as_of, worn, policy=policy, language=language),
+        actions=actions(policy, quantities, size, language),
+    )

@@ -1,0 +1,228 @@
+"""The sections of a policy, each a frozen model that refuses unknown keys.
+
+`policy.Policy` puts them together and checks the rules that run across sections.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from churn_value.scoring.wording import Language
+
+Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,30}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Points = Annotated[float, Field(ge=0, le=100)]
+Written = dict[str, str | float | list[str]]
+SUB_SCORES = ("value", "behaviour", "satisfaction", "payment", "need")
+
+
+class Strict(BaseModel):
+    """A part of a policy: frozen, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(Strict):
+    """One text in both languages."""
+
+    en: Annotated[str, Field(min_length=1)]
+    zh: Annotated[str, Field(min_length=1)]
+
+    def said(self, language: Language) -> str:
+        """The text in `language`."""
+        return self.en if language == "en" else self.zh
+
+
+class Weights(Strict):
+    """Weight of each sub-score in the overall score; only their proportions matter.
+
+    Where a customer has no sub-score of a kind, its weight is shared out among the others in proportion.
+    """
+
+    value: Points
+    behaviour: Points
+    satisfaction: Points
+    payment: Points
+    need: Points
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Self:
+        if self.value + self.behaviour <= 0:
+            msg = "value and behaviour may not both weigh nothing: the other three may be unknown"
+            raise ValueError(msg)
+        return self
+
+
+class SatisfactionRule(Strict):
+    """How the satisfaction sub-score is made; see `subscores.satisfaction`."""
+
+    shrink_answers: Annotated[float, Field(gt=0)] = 3.0
+    points_per_complaint: Points = 5.0
+    points_per_open_ticket: Points = 10.0
+    max_penalty_points: Points = 40.0
+
+
+class PaymentRule(Strict):
+    """How the payment sub-score is made; see `subscores.payment`."""
+
+    halved_at_days_late: Annotated[float, Field(gt=0)] = 30.0
+
+
+class Band(Strict):
+    """A named range of a quantity, from a lower end up to the next band."""
+
+    code: Code
+    label: Text
+    from_: Annotated[float, Field(alias="from", ge=0)]
+
+
+class Bands(Strict):
+    """Ranges of the value percentile (1 to 100) and of the churn probability (0 to 1), highest first."""
+
+    value: tuple[Band, ...] = Field(min_length=1)
+    churn: tuple[Band, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _descending(self) -> Self:
+        for name in ("value", "churn"):
+            ends = [band.from_ for band in getattr(self, name)]
+            if ends[-1] != 0 or any(high <= low for high, low in pairwise(ends)):
+                msg = f"bands.{name} must go from high to low and end with `from: 0`, received {ends}"
+                raise ValueError(msg)
+        return self
+
+
+class Ruled(Strict):
+    """Anything with a condition; see `rules` for the language of ``when``."""
+
+    when: Written = Field(default_factory=dict)
+
+
+class Level(Strict):
+    """A tier; `from_percentile` is where it begins by percentile."""
+
+    code: Code
+    label: Text
+    from_percentile: Points | None = None
+
+
+class TierRule(Ruled):
+    """A condition that puts a customer into a tier; `immediate` ones do not wait for the minimum dwell."""
+
+    tier: Code
+    immediate: bool = False
+
+
+class Tiers(Strict):
+    """Tiers, best first, and how a customer gets into one.
+
+    ``percentile``: by the reference percentile of the quantity `by`. ``rule``: by the first rule that holds. ``both``:
+    `precedence` says which is taken – ``rule`` (a rule that holds decides, the percentile decides for all others), or
+    the ``higher`` or ``lower`` tier of the two.
+    """
+
+    mode: Literal["percentile", "rule", "both"]
+    by: Literal["overall", "expected_value"] = "overall"
+    precedence: Literal["rule", "higher", "lower"] | None = None
+    levels: tuple[Level, ...] = Field(min_length=2)
+    rules: tuple[TierRule, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes of the tiers, best first."""
+        return tuple(level.code for level in self.levels)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(set(self.codes)) < len(self.codes):
+            msg = f"tier codes must differ, received {list(self.codes)}"
+            raise ValueError(msg)
+        if (self.mode == "both") != (self.precedence is not None):
+            msg = "precedence (rule, higher or lower) must be stated with mode `both`, and only there"
+            raise ValueError(msg)
+        if (self.mode != "percentile") != bool(self.rules):
+            msg = "modes `rule` and `both` need rules, mode `percentile` has none"
+            raise ValueError(msg)
+        for rule in self.rules:
+            if rule.tier not in self.codes:
+                msg = f"a rule names the tier {rule.tier}; the tiers are {', '.join(self.codes)}"
+                raise ValueError(msg)
+        return self._with_cuts()
+
+    def _with_cuts(self) -> Self:
+        if self.mode == "rule":
+            return self
+        cuts = [level.from_percentile for level in self.levels]
+        known_cuts = [cut for cut in cuts if cut is not None]
+        falling = all(high > low for high, low in pairwise(known_cuts))
+        if len(known_cuts) < len(cuts) or not falling or cuts[-1] != 0:
+            msg = f"from_percentile must fall from tier to tier and end with 0, received {cuts}"
+            raise ValueError(msg)
+        return self
+
+
+class Stability(Strict):
+    """What keeps noise from flipping tiers when the customer's previous tier is known."""
+
+    hysteresis_points: Points = 0.0
+    min_dwell_days: Annotated[int, Field(ge=0, le=3650)] = 0
+
+
+class SegmentRule(Ruled):
+    """A cell, or several, of the recency × frequency × monetary cube."""
+
+    code: Code
+    label: Text
+
+
+Cuts = Annotated[tuple[float, ...], Field(min_length=4, max_length=4)]
+
+
+class Rfm(Strict):
+    """Scores 1 to 5 by quintile of the reference population or by four given cuts, and the segments they make."""
+
+    recency_days: Literal["quintiles"] | Cuts = "quintiles"
+    frequency: Literal["quintiles"] | Cuts = "quintiles"
+    monetary: Literal["quintiles"] | Cuts = "quintiles"
+    segments: tuple[SegmentRule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        for name in ("recency_days", "frequency", "monetary"):
+            cuts = getattr(self, name)
+            if cuts != "quintiles" and list(cuts) != sorted(set(cuts)):
+                msg = f"rfm.{name} must be four rising numbers, received {list(cuts)}"
+                raise ValueError(msg)
+        return self
+
+
+class Stage(Ruled):
+    """A stage of the customer's life with the company."""
+
+    code: Code
+    label: Text
+
+
+class Tag(Ruled):
+    """A label that a customer has or has not; not exclusive."""
+
+    code: Code
+    label: Text
+
+
+class Action(Strict):
+    """Something to do for a customer."""
+
+    channel: Literal["phone", "email", "message", "visit", "app", "post", "none"]
+    owner: Code
+    sla_days: Annotated[int, Field(ge=0, le=365)]
+    text: Text
+
+
+class Play(Ruled):
+    """Who gets which actions, most urgent first."""
+
+    actions: tuple[Code, ...]
