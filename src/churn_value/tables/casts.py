@@ -6,7 +6,9 @@ Source columns may be text (all of a CSV is) or typed (Parquet, DuckDB, frames).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -30,19 +32,20 @@ _ZONED = dt.Timestamp(timezone="UTC")
 _NAIVE = dt.Timestamp()
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, _ZONED), _NAIVE))
-def _clock_at(zone: str, instant: object) -> object:  # type: ignore[empty-body]
-    """Clock reading in a zone at an instant."""
+def _engine_function(name: str, takes: tuple[dt.DataType, dt.DataType], gives: dt.DataType) -> Callable[..., Any]:
+    """Function of the engine that Ibis has no word for."""
+
+    def declared(first: Any, second: Any) -> Any:
+        raise NotImplementedError
+
+    found: Callable[..., Any] = ibis.udf.scalar.builtin(declared, name=name, signature=(takes, gives))
+    return found
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, _NAIVE), _ZONED))
-def _instant_of(zone: str, clock: object) -> object:  # type: ignore[empty-body]
-    """Instant at which clocks of a zone show a reading."""
-
-
-@ibis.udf.scalar.builtin(name="round_even", signature=((dt.Decimal(38, MONEY_DECIMALS), dt.int32), dt.Decimal(38, 0)))
-def _round_even(amount: object, digits: int) -> object:  # type: ignore[empty-body]
-    """Nearest integer, halves to the even one."""
+_MAJOR = dt.Decimal(38, MONEY_DECIMALS)
+_clock_at = _engine_function("timezone", (dt.string, _ZONED), _NAIVE)
+_instant_of = _engine_function("timezone", (dt.string, _NAIVE), _ZONED)
+_round_even = _engine_function("round_even", (_MAJOR, dt.int32), dt.Decimal(38, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +131,12 @@ def read_number(source: ir.Value) -> Reading:
 def _as_decimal(source: ir.Value) -> ir.DecimalValue:
     # A float passes through its shortest decimal text, so 2.675 is 2.675 and not 2.67499999999999982236431605997495353.
     text = source.cast("string") if source.type().is_floating() else source
-    return text.try_cast(dt.Decimal(38, MONEY_DECIMALS))
+    return text.try_cast(_MAJOR)
 
 
 def to_minor(major: ir.DecimalValue, exponent: int) -> ir.IntegerValue:
     """Major units as integer minor units, halves to the even one; null above `MAX_MINOR`."""
-    small = ibis.ifelse(major.abs() <= MAX_MINOR, major, ibis.null(dt.Decimal(38, MONEY_DECIMALS)))
+    small = ibis.ifelse(major.abs() <= MAX_MINOR, major, ibis.null(_MAJOR))
     minor = _round_even(small * ibis.literal(10**exponent, "int32"), 0)
     return ibis.ifelse(minor.abs() <= MAX_MINOR, minor, ibis.null(dt.Decimal(38, 0))).cast("int64")
 
@@ -155,7 +158,7 @@ def read_minor(source: ir.Value) -> Reading:
     """Amount that is already in integer minor units; a fraction is bad."""
     filled = blank_to_null(source) if source.type().is_string() else source
     major = _as_decimal(filled)
-    whole = ibis.ifelse(major == _round_even(major, 0), major, ibis.null(dt.Decimal(38, MONEY_DECIMALS)))
+    whole = ibis.ifelse(major == _round_even(major, 0), major, ibis.null(_MAJOR))
     minor = to_minor(whole, 0)
     return Reading(minor, filled.isnull(), _is_bad(filled, minor))
 
@@ -229,14 +232,18 @@ def read_day(source: ir.Value) -> Reading:
     return Reading(day, filled.isnull(), _is_bad(filled, day))
 
 
+_HOLDERS: Mapping[str, tuple[str, ...]] = {
+    "time": ("timestamp", "date"),
+    "day": ("timestamp", "date"),
+    "money": ("integer", "floating", "decimal"),
+    "number": ("integer", "floating", "decimal"),
+    "flag": ("boolean", "integer", "floating"),
+    "label": ("boolean", "integer", "floating"),
+}
+_ID_HOLDERS = ("integer", "floating", "decimal", "boolean", "uuid")
+
+
 def readable(kind: Kind, source: dt.DataType) -> bool:
-    """Whether a source column of that type can hold values of the kind at all."""
-    if source.is_string() or source.is_null():
-        return True
-    if kind in ("time", "day"):
-        return source.is_timestamp() or source.is_date()
-    if kind in ("money", "number"):
-        return source.is_numeric() and not source.is_boolean()
-    if kind in ("flag", "label"):
-        return source.is_boolean() or source.is_integer() or source.is_floating()
-    return source.is_integer() or source.is_floating() or source.is_decimal() or source.is_boolean() or source.is_uuid()
+    """Whether a source column of that type can hold values of the kind at all; text may hold any."""
+    holders = ("string", "null", *_HOLDERS.get(kind, _ID_HOLDERS))
+    return any(getattr(source, f"is_{holder}")() for holder in holders)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -110,10 +110,25 @@ def _reading(column: Column, mapped: Mapped, rules: Rules, rate: ir.Value | None
         )
     if source.type().is_null():
         source = source.cast("string")
-    exponent = minor_exponent(rules.currency)
-    return rows.read_column(column, source, zone=rules.time_zone, exponent=exponent, positive=rules.positive, rate=rate)
+    match column.kind:
+        case "time":
+            return casts.read_time(source, rules.time_zone)
+        case "money":
+            return casts.read_money(source, minor_exponent(rules.currency), rate)
+        case "label":
+            return casts.read_label(source, rules.positive)
+        case kind:
+            return _READERS[kind](source)
 
 
+_READERS: Mapping[str, Callable[[ir.Value], Reading]] = {
+    "id": casts.read_id,
+    "kind": casts.read_kind,
+    "day": casts.read_day,
+    "number": casts.read_number,
+    "flag": casts.read_flag,
+    "text": casts.read_text,
+}
 _NEEDED = {
     "id": "text or integers",
     "text": "text or numbers",

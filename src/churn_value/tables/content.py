@@ -49,7 +49,7 @@ def content_of(connection: Any, table: str, columns: Mapping[str, dt.DataType]) 
     Rows, different rows, hexadecimal SHA-256 over column names, types, count and sums.
     """
     query = (
-        "SELECT count(*), count(DISTINCT h), coalesce(sum((h & 18446744073709551615)::UBIGINT), 0)::VARCHAR, "
+        "SELECT count(*), count(DISTINCT h), coalesce(sum((h & 18446744073709551615)::UBIGINT), 0)::VARCHAR, "  # noqa: S608
         "coalesce(sum((h >> 64)::UBIGINT), 0)::VARCHAR "
         f"FROM (SELECT md5_number({row_text(columns)}) AS h FROM {quoted(table)})"
     )

@@ -57,7 +57,8 @@ def load_csv(connection: Any, name: str, files: Sequence[Path], separator: str, 
     columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
     paths = ", ".join(literal(str(path)) for path in files)
     query = (
-        f"CREATE TEMP TABLE {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} FROM read_csv([{paths}], "
+        f"CREATE TEMP TABLE {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} "  # noqa: S608
+        f"FROM read_csv([{paths}], "
         f"columns = {{{columns}}}, auto_detect = false, header = true, delim = {literal(separator)}, "
         "quote = '\"', escape = '\"', nullstr = '', store_rejects = true, "
         f"rejects_table = {literal(name + '_rejects')}, rejects_scan = {literal(name + '_scans')})"
@@ -93,13 +94,7 @@ def read_header(path: Path, separator: str, where: str) -> list[str]:
         When the file is empty or not UTF-8, or a name is empty or stands there twice (capitals do not tell names
         apart).
     """
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    try:
-        with opened as file:
-            start = file.read(_PEEK_BYTES)
-    except gzip.BadGzipFile as error:
-        raise _broken([path], where, str(error)) from None
-    text = _decoded(start, path, where)
+    text = _decoded(_start(path, where), path, where)
     header = next(csv.reader(text.splitlines(keepends=True), delimiter=separator), [])
     if not header:
         raise SchemaError(
@@ -107,6 +102,14 @@ def read_header(path: Path, separator: str, where: str) -> list[str]:
         )
     _check_names(header, path, where)
     return header
+
+
+def _start(path: Path, where: str) -> bytes:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            return bytes(file.read(_PEEK_BYTES))
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise _broken([path], where, str(error)) from None
 
 
 def _decoded(start: bytes, path: Path, where: str) -> str:

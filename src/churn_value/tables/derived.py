@@ -134,7 +134,7 @@ class _Compiler:
     parsed: _Parsed
     columns: Mapping[str, ir.Value]
 
-    def value(self, node: ast.expr) -> ir.Value:
+    def value(self, node: ast.expr) -> ir.Value:  # noqa: PLR0911 - one line for each part of the language
         match node:
             case ast.Name():
                 return self._column(node)

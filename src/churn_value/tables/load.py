@@ -161,7 +161,14 @@ def load_tables(
     connection = open_connection(threads)
     now = utc_naive(observed_now)
     stored = {
-        name: _load_table(connection, config, name, data_root, rules_of(config, name, now), quarantine_dir)
+        name: _load_table(
+            connection,
+            config,
+            name,
+            root=data_root,
+            rules=rules_of(config, name, now),
+            quarantine_dir=quarantine_dir,
+        )
         for name in CONTRACT
         if name in config.tables
     }
@@ -169,7 +176,7 @@ def load_tables(
 
 
 def _load_table(
-    connection: Any, config: Config, name: str, root: Path, rules: Rules, quarantine_dir: Path | None
+    connection: Any, config: Config, name: str, *, root: Path, rules: Rules, quarantine_dir: Path | None
 ) -> Stored:
     settings = config.tables[name]
     where = f"{config.source_file or config.name}: tables.{name}"

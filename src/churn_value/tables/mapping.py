@@ -195,7 +195,7 @@ def _left_over(
 def is_attribute(value: ir.Value) -> bool:
     """Whether a column can describe a customer: numbers, texts and booleans, not dates or nested values."""
     kind = value.type()
-    return kind.is_numeric() or kind.is_string() or kind.is_boolean()
+    return bool(kind.is_numeric() or kind.is_string() or kind.is_boolean())
 
 
 def check_attribute_names(spec: TableSpec, attributes: Mapping[str, ir.Value], where: str) -> None:

@@ -26,7 +26,8 @@ def repeats_query(spec: TableSpec, staged: ir.Table, name: str, present: frozens
     }
     good = f"{rows.REASON} IS NULL"
     if "event_id" in present:
-        copy = f"event_id IS NOT NULL AND row_number() OVER (PARTITION BY {good}, event_id ORDER BY known_at, digest, {rows.ROW}) > 1"
+        order = f"PARTITION BY {good}, event_id ORDER BY known_at, digest, {rows.ROW}"
+        copy = f"event_id IS NOT NULL AND row_number() OVER ({order}) > 1"
     else:
         copy = f"row_number() OVER (PARTITION BY {good}, digest ORDER BY {rows.ROW}) > 1"
     conflict = "FALSE"
@@ -34,7 +35,7 @@ def repeats_query(spec: TableSpec, staged: ir.Table, name: str, present: frozens
         key = ", ".join(spec.unique)
         conflict = f"min(digest) OVER (PARTITION BY {good}, {key}) <> max(digest) OVER (PARTITION BY {good}, {key})"
     return (
-        f"WITH hashed AS (SELECT *, md5({row_text(columns)}) AS digest FROM {name}), "
+        f"WITH hashed AS (SELECT *, md5({row_text(columns)}) AS digest FROM {name}), "  # noqa: S608 - contract names
         f"marked AS (SELECT *, {copy} AS is_copy, {conflict} AS is_conflict FROM hashed) "
         f"SELECT * EXCLUDE (digest, is_copy, is_conflict) REPLACE ("
         f"CASE WHEN NOT ({good}) THEN {rows.REASON} WHEN is_conflict THEN 'CONFLICTING' "

@@ -12,7 +12,6 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.tables import casts
 from churn_value.tables.casts import Reading
 from churn_value.tables.reasons import REASONS
 from churn_value.tables.specs import Column, TableSpec
@@ -124,31 +123,6 @@ def _with_returns_negative(values: dict[str, ir.Value]) -> dict[str, ir.Value]:
         "margin": ibis.ifelse(flipped, -margin, margin),
         "quantity": ibis.ifelse(is_return, -quantity.abs(), quantity),
     }
-
-
-def read_column(
-    column: Column, source: ir.Value, *, zone: str | None, exponent: int, positive: str | None, rate: ir.Value | None
-) -> Reading:
-    """Source column read as what the contract says it is."""
-    match column.kind:
-        case "id":
-            return casts.read_id(source)
-        case "kind":
-            return casts.read_kind(source)
-        case "time":
-            return casts.read_time(source, zone)
-        case "day":
-            return casts.read_day(source)
-        case "money":
-            return casts.read_money(source, exponent, rate)
-        case "number":
-            return casts.read_number(source)
-        case "flag":
-            return casts.read_flag(source)
-        case "label":
-            return casts.read_label(source, positive)
-        case _:
-            return casts.read_text(source)
 
 
 def null_of(column: Column) -> ir.Value:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,11 +93,10 @@ def files_at(path: str, root: Path, where: str) -> list[Path]:
     SchemaError
         When there is none.
     """
-    pattern = Path(path) if Path(path).is_absolute() else root / path
-    files = (
-        [pattern] if pattern.is_file() else [Path(found) for found in sorted(glob.glob(str(pattern), recursive=True))]
-    )
-    files = [file for file in files if file.is_file()]
+    pattern = root / path
+    anchor = Path(pattern.anchor) if pattern.is_absolute() else Path()
+    found = [pattern] if pattern.is_file() else sorted(anchor.glob(str(pattern.relative_to(anchor))))
+    files = [file for file in found if file.is_file()]
     if not files:
         raise SchemaError(
             "the file must exist",
@@ -132,7 +130,7 @@ def _view_parquet(connection: Any, name: str, files: Sequence[Path], where: str)
         total += shape[str(path)]
     paths = ", ".join(literal(str(path)) for path in files)
     query = (
-        f"CREATE TEMP VIEW {quoted(name)} AS SELECT p.* EXCLUDE (__file, file_row_number), "
+        f"CREATE TEMP VIEW {quoted(name)} AS SELECT p.* EXCLUDE (__file, file_row_number), "  # noqa: S608
         f"p.file_row_number + 1 + o.before AS {quoted(rows.ROW)} "
         f"FROM read_parquet([{paths}], filename = '__file', file_row_number = true) AS p "
         f"JOIN (VALUES {', '.join(offsets)}) AS o(path, before) ON p.__file = o.path"
@@ -144,7 +142,8 @@ def _parquet_shape(connection: Any, files: Sequence[Path], where: str) -> dict[s
     """Rows of each file, after checking that all have the same columns."""
     first: dict[str, str] | None = None
     for path in files:
-        described = _run(connection, f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})", files, where)
+        query = f"DESCRIBE FROM read_parquet({literal(str(path))})"
+        described = _run(connection, query, files, where)
         columns = {row[0]: row[1] for row in described.fetchall()}
         if first is not None and columns != first:
             differing = sorted(set(columns.items()) ^ set(first.items()))
@@ -157,7 +156,8 @@ def _parquet_shape(connection: Any, files: Sequence[Path], where: str) -> dict[s
             )
         first = columns
     paths = ", ".join(literal(str(path)) for path in files)
-    counted = _run(connection, f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])", files, where)
+    query = f"FROM parquet_file_metadata([{paths}]) SELECT file_name, num_rows"
+    counted = _run(connection, query, files, where)
     return {row[0]: int(row[1]) for row in counted.fetchall()}
 
 
@@ -168,13 +168,10 @@ def _view_duckdb(connection: Any, name: str, files: Sequence[Path], table: str |
         )
     file = quoted(name + "_file")
     _run(connection, f"ATTACH {literal(str(files[0]))} AS {file} (READ_ONLY)", files, where)
-    held = _run(
-        connection,
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = "
-        f"{literal(name + '_file')} UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal "
-        f"AND database_name = {literal(name + '_file')} ORDER BY ALL",
-        files,
-        where,
+    held = connection.con.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 UNION ALL "
+        "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal AND database_name = $1 ORDER BY ALL",
+        [name + "_file"],
     ).fetchall()
     known = {(row[1] if row[0] == "main" else f"{row[0]}.{row[1]}"): row for row in held}
     if table not in known:
