@@ -123,8 +123,8 @@ def past_of(source: str, events: ir.Table, spine: ir.Table) -> ir.Table:
     Returns
     -------
     ir.Table
-        The table's columns beside ``as_of``, ``as_of_day``, ``event_day``, ``known_day`` and ``age_days`` >= 1. Clocks of
-        what follows later (``ended_at``, ``paid_at``, ...) are day numbers, null from as_of on.
+        The table's columns beside ``as_of``, ``as_of_day``, ``event_day``, ``known_day`` and ``age_days`` >= 1. Clocks
+        of what follows later (``ended_at``, ``paid_at``, ...) are day numbers, null from as_of on.
     """
     clocks = CLOCKS[source]
     rows = _numbered(source, events)
@@ -134,7 +134,7 @@ def past_of(source: str, events: ir.Table, spine: ir.Table) -> ir.Table:
 
 
 class _Row:
-    """A raw row as an author sees it before as_of dates come in: its own columns, without what tells of a later time."""
+    """A raw row as an author sees it before as_of dates come in: without what tells of a later time."""
 
     def __init__(self, rows: ir.Table, grain: Grain) -> None:
         self._rows = rows
@@ -268,8 +268,8 @@ def build(features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: i
     Returns
     -------
     ir.Table
-        One row per spine row, in no particular order: ``customer_id``, ``as_of``, then the features as given. Numbers are
-        float64, exact up to 2**53; categories are strings. `Feature.empty` stands where nothing happened.
+        One row per spine row, in no particular order: ``customer_id``, ``as_of``, then the features as given. Numbers
+        are float64, exact up to 2**53; categories are strings. `Feature.empty` stands where nothing happened.
     """
     asked = _asked(spine)
     by_grain = sorted(features, key=lambda f: (f.source, f.grain.name))
@@ -282,20 +282,3 @@ def build(features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: i
         table = table.left_join(scan, [table.customer_id == scan[customer], table.as_of_day == scan[day]])
     filled = {f.name: table[f.name] if f.empty is None else table[f.name].fill_null(f.empty) for f in features}
     return table.select(*SPINE_KEYS, **filled)
-
-
-def compiled_sql(features: Sequence[Feature], schemas: Mapping[str, ibis.Schema], *, dialect: str = "duckdb") -> str:
-    """SQL of `build` over tables named as the sources and ``spine``: compiled once, run for many small batches.
-
-    Parameters
-    ----------
-    features
-        What to compute.
-    schemas
-        Schema of each source by table name.
-    dialect
-        Engine, as in ``"duckdb"`` or ``"pyspark"``.
-    """
-    tables = {name: ibis.table(schema, name=name) for name, schema in schemas.items()}
-    spine = ibis.table({"customer_id": "string", "as_of": "date"}, name="spine")
-    return str(ibis.to_sql(build(features, tables, spine), dialect=dialect))

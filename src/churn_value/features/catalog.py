@@ -24,7 +24,7 @@ from churn_value.features import (
     rhythm,
     visits,
 )
-from churn_value.features.asof import compiled_sql
+from churn_value.features.compiled import compiled_sql
 from churn_value.features.declare import Feature, FeatureType, declared
 from churn_value.features.windows import windows_for
 from churn_value.tables.contract import CONTRACT
@@ -74,8 +74,12 @@ class Catalog:
     def fingerprint(self) -> str:
         """SHA-256 over every feature's name, source, window, empty value, unit and the compiled SQL of them all."""
         words = [[f.name, f.source, f.window_days, f.half_life_days, f.empty, f.unit, f.dtype] for f in self.features]
-        sql = compiled_sql(self.features, self.schemas) if self.features else ""
-        return hashlib.sha256(json.dumps([words, sql], ensure_ascii=False).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([words, self.sql], ensure_ascii=False).encode()).hexdigest()
+
+    @cached_property
+    def sql(self) -> str:
+        """DuckDB's SQL of all features over tables of `schemas` and ``spine``; takes about a second to write."""
+        return compiled_sql(self.features, self.schemas)
 
     def dictionary(self) -> list[dict[str, Any]]:
         """Data dictionary, one entry per feature: what the column is, in which unit, and what null or 0 mean."""

@@ -168,7 +168,7 @@ class Past:
         return stable_sum(part * weight, bits=MEAN_BITS) / (total > 0).ifelse(total, ibis.null("float64"))
 
     def trend(self, column: ir.NumericColumn) -> ir.FloatingScalar:
-        """Rate per day within the window over the rate within the longest; 1 is steady, null when the latter is not > 0."""
+        """Rate per day within the window over that within the longest: 1 is steady; null unless the latter is > 0."""
         recent = self.sum(column) * self._longest_days
         return recent / _positive(self.longest.sum(column) * self._window_days)
 

@@ -18,6 +18,7 @@ def is_bought(line: ir.Table) -> ir.BooleanValue:
 
 
 def bought_lines(line: ir.Table) -> ir.IntegerValue:
+    """1 for a line that counts as buying, else 0."""
     return is_bought(line).cast("int64")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import isnan
 
 import ibis
 import ibis.expr.types as ir
@@ -64,4 +64,4 @@ def median_gap(purchases: ir.Table) -> float | None:
     days = bought.select("customer_id", day=day_number_of(bought.event_time)).distinct()
     previous = days.day.lag().over(ibis.window(group_by="customer_id", order_by=days.day))
     median = days.mutate(gap=days.day - previous).gap.median().execute()
-    return None if median is None or median != median else float(ceil(median * 2) / 2)
+    return None if median is None or isnan(median) else float(median)
