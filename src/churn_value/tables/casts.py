@@ -57,25 +57,28 @@ class Reading:
     value
         Stored type; null where missing or bad.
     missing
-        Whether the source says nothing.
-    bad
-        Whether it says something that cannot be read.
+        Whether the source says nothing: null, NaN or an empty text.
     naive
         Time columns: whether it is a clock reading without zone or offset; None when the column cannot hold one.
     """
 
     value: ir.Value
     missing: ir.BooleanValue
-    bad: ir.BooleanValue
     naive: ir.BooleanValue | None = None
 
+    @property
+    def bad(self) -> ir.BooleanValue:
+        """Whether the source says something that cannot be read."""
+        return ~self.missing & self.value.isnull()
 
-def _false() -> ir.BooleanValue:
-    return ibis.literal(False)
 
-
-def _is_bad(source: ir.Value, value: ir.Value) -> ir.BooleanValue:
-    return source.notnull() & value.isnull()
+def _filled(source: ir.Value) -> ir.Value:
+    """Source with null for what says nothing."""
+    if source.type().is_string():
+        return blank_to_null(source)
+    if source.type().is_floating():
+        return ibis.ifelse(source.isnan(), ibis.null(source.type()), source)
+    return source
 
 
 def blank_to_null(text: ir.StringValue) -> ir.StringValue:
@@ -97,35 +100,35 @@ def as_text(source: ir.Value) -> ir.StringValue:
 
 
 def read_id(source: ir.Value) -> Reading:
-    """Id as opaque text: bytes of a text source untouched, numbers written out."""
+    """Id as opaque text: the text of a text source untouched, numbers written out.
+
+    A text with a NUL character is bad, and so is a float too large to be told from its neighbours.
+    """
     text = as_text(source)
     bad = text.contains("\x00")
     if source.type().is_floating():
         bad = bad | (source.abs() > EXACT_FLOAT)
-    bad = bad.fill_null(False)
-    return Reading(ibis.ifelse(bad, ibis.null("string"), text), text.isnull(), bad)
+    return Reading(ibis.ifelse(bad, ibis.null("string"), text), text.isnull())
 
 
 def read_text(source: ir.Value) -> Reading:
     """Category or free text; empty text is null."""
     text = as_text(source)
-    return Reading(text, text.isnull(), _false())
+    return Reading(text, text.isnull())
 
 
 def read_kind(source: ir.Value) -> Reading:
     """Word of a list, in lower case without blanks around it."""
     text = blank_to_null(as_text(source).strip().lower())
-    return Reading(text, text.isnull(), _false())
+    return Reading(text, text.isnull())
 
 
 def read_number(source: ir.Value) -> Reading:
     """Finite double."""
-    filled = blank_to_null(source) if source.type().is_string() else source
-    if source.type().is_floating():
-        filled = ibis.ifelse(source.isnan(), ibis.null(source.type()), source)
+    filled = _filled(source)
     number = filled.try_cast("float64")
     finite = ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
-    return Reading(finite, filled.isnull(), _is_bad(filled, finite))
+    return Reading(finite, filled.isnull())
 
 
 def _as_decimal(source: ir.Value) -> ir.DecimalValue:
@@ -146,43 +149,41 @@ def read_money(source: ir.Value, exponent: int, rate: ir.FloatingValue | None = 
 
     The amount is taken to nine decimals, multiplied by `rate` where given, and rounded half to even at the minor unit.
     """
-    filled = blank_to_null(source) if source.type().is_string() else source
+    filled = _filled(source)
     major = _as_decimal(filled)
     if rate is not None:
         major = ibis.ifelse(rate == 1.0, major, _as_decimal(major.cast("float64") * rate))
-    minor = to_minor(major, exponent)
-    return Reading(minor, filled.isnull(), _is_bad(filled, minor))
+    return Reading(to_minor(major, exponent), filled.isnull())
 
 
 def read_minor(source: ir.Value) -> Reading:
     """Amount that is already in integer minor units; a fraction is bad."""
-    filled = blank_to_null(source) if source.type().is_string() else source
+    filled = _filled(source)
     major = _as_decimal(filled)
     whole = ibis.ifelse(major == _round_even(major, 0), major, ibis.null(_MAJOR))
-    minor = to_minor(whole, 0)
-    return Reading(minor, filled.isnull(), _is_bad(filled, minor))
+    return Reading(to_minor(whole, 0), filled.isnull())
 
 
 def read_flag(source: ir.Value) -> Reading:
     """Boolean, from booleans, 0 and 1, or the usual English words."""
     if source.type().is_boolean():
-        return Reading(source, source.isnull(), _false())
+        return Reading(source, source.isnull())
     text = as_text(source).lower()
     flag = ibis.cases(
         (text.isin(TRUE_TEXTS), True),
         (text.isin(FALSE_TEXTS), False),
         else_=ibis.null("boolean"),
     )
-    return Reading(flag, text.isnull(), _is_bad(text, flag))
+    return Reading(flag, text.isnull())
 
 
 def read_label(source: ir.Value, positive: str | None) -> Reading:
     """Label 0 or 1: whether the text is `positive`, or a flag when `positive` is None."""
     if positive is None:
         flag = read_flag(source)
-        return Reading(flag.value.cast("int8"), flag.missing, flag.bad)
+        return Reading(flag.value.cast("int8"), flag.missing)
     text = as_text(source)
-    return Reading((text == positive).cast("int8"), text.isnull(), _false())
+    return Reading((text == positive).cast("int8"), text.isnull())
 
 
 def _in_range(stamp: ir.TimestampValue) -> ir.TimestampValue:
@@ -192,18 +193,19 @@ def _in_range(stamp: ir.TimestampValue) -> ir.TimestampValue:
 
 def _to_utc(clock: ir.TimestampValue, zone: str | None) -> ir.TimestampValue:
     if zone in (None, "UTC"):
-        return clock.cast("timestamp(6)")
-    return _clock_at("UTC", _instant_of(zone, clock.cast("timestamp"))).cast("timestamp(6)")
+        return _in_range(clock.cast("timestamp(6)"))
+    # The range comes first: zones are not defined for every stamp a column can hold.
+    return _clock_at("UTC", _instant_of(zone, _in_range(clock.cast("timestamp")))).cast("timestamp(6)")
 
 
 def _read_time_text(source: ir.StringValue, zone: str | None) -> Reading:
     text = blank_to_null(source)
     has_offset = text.re_search(_WITH_OFFSET)
     clock = _to_utc(text.try_cast("timestamp"), zone)
-    instant = _clock_at("UTC", text.try_cast(_ZONED)).cast("timestamp(6)")
-    stamp = _in_range(ibis.ifelse(has_offset, instant, clock))
+    instant = _in_range(_clock_at("UTC", text.try_cast(_ZONED)).cast("timestamp(6)"))
+    stamp = ibis.ifelse(has_offset, instant, clock)
     naive = stamp.notnull() & ~has_offset & ~text.re_search(_DATE_ONLY)
-    return Reading(stamp, text.isnull(), _is_bad(text, stamp), naive)
+    return Reading(stamp, text.isnull(), naive)
 
 
 def read_time(source: ir.Value, zone: str | None) -> Reading:
@@ -216,20 +218,18 @@ def read_time(source: ir.Value, zone: str | None) -> Reading:
     if kind.is_string():
         return _read_time_text(source, zone)
     if kind.is_date():
-        stamp = _in_range(_to_utc(source.cast("timestamp"), zone))
-        return Reading(stamp, source.isnull(), _is_bad(source, stamp))
+        return Reading(_to_utc(source.cast("timestamp"), zone), source.isnull())
     if kind.timezone is not None:
         stamp = _in_range(_clock_at("UTC", source.cast(_ZONED)).cast("timestamp(6)"))
-        return Reading(stamp, source.isnull(), _is_bad(source, stamp))
-    stamp = _in_range(_to_utc(source, zone))
-    return Reading(stamp, source.isnull(), _is_bad(source, stamp), source.notnull())
+        return Reading(stamp, source.isnull())
+    return Reading(_to_utc(source, zone), source.isnull(), source.notnull())
 
 
 def read_day(source: ir.Value) -> Reading:
     """Calendar day; a stamp counts as the day it is written with."""
-    filled = blank_to_null(source) if source.type().is_string() else source
+    filled = _filled(source)
     day = filled.try_cast("timestamp").date() if source.type().is_string() else filled.date()
-    return Reading(day, filled.isnull(), _is_bad(filled, day))
+    return Reading(day, filled.isnull())
 
 
 _HOLDERS: Mapping[str, tuple[str, ...]] = {

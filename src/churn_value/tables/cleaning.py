@@ -1,244 +1,25 @@
-"""One table from mapped source columns to rows with a reason or without."""
+"""One table from readings to canonical rows, each with the first reason against it or none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.errors import SchemaError
-from churn_value.tables import casts, rows
+from churn_value.tables import rows
 from churn_value.tables.attributes import AttributeType, read_attribute
 from churn_value.tables.casts import Reading
-from churn_value.tables.csv_files import BrokenRow
-from churn_value.tables.currencies import minor_exponent
-from churn_value.tables.specs import Column, TableSpec
-
-MIN_ROWS_TO_REFUSE = 10
-MAX_BAD_SHARE = 0.5
+from churn_value.tables.content import quoted
+from churn_value.tables.reading import Mapped, Rules
+from churn_value.tables.specs import TableSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Settings of a configuration that cleaning depends on.
-
-    Parameters
-    ----------
-    currency
-        ISO 4217 code that all amounts are brought to.
-    rates
-        Units of `currency` per unit of other currencies.
-    positive
-        Text of the label that means churned; None for a flag.
-    time_zone
-        Zone of stamps without offset; None refuses such stamps.
-    observed_now
-        Moment of loading, naive UTC; later events are quarantined.
-    late_after_days
-        Rows known more than this after they happened are counted as late.
-    """
-
-    currency: str
-    rates: Mapping[str, float]
-    positive: str | None
-    time_zone: str | None
-    observed_now: datetime
-    late_after_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """A source whose columns have been given their contract names.
-
-    Parameters
-    ----------
-    spec
-        Table of the contract.
-    raw
-        Source rows, numbered from 1 in `rows.ROW`.
-    columns
-        Contract column: expression over `raw`; absent columns are absent.
-    attributes
-        Attribute: expression over `raw`.
-    minor
-        Money columns whose source is in minor units already.
-    where
-        File and key that messages name.
-    broken
-        Lines that could not be split into columns.
-    """
-
-    spec: TableSpec
-    raw: ir.Table
-    columns: Mapping[str, ir.Value]
-    attributes: Mapping[str, ir.Value]
-    minor: frozenset[str]
-    where: str
-    broken: tuple[BrokenRow, ...] = ()
-
-
-def readings(mapped: Mapped, rules: Rules) -> dict[str, Reading]:
-    """Reading of each column the source has.
-
-    Raises
-    ------
-    SchemaError
-        When a column's type cannot hold what the contract says.
-    """
-    rate = _rate(mapped, rules)
-    return {
-        column.name: _reading(column, mapped, rules, rate)
-        for column in mapped.spec.mappable
-        if column.name in mapped.columns
-    }
-
-
-def _reading(column: Column, mapped: Mapped, rules: Rules, rate: ir.Value | None) -> Reading:
-    source = mapped.columns[column.name]
-    if column.name in mapped.minor:
-        return casts.read_minor(source)
-    if not casts.readable(column.kind, source.type()):
-        raise SchemaError(
-            f"column {column.name} must hold {_NEEDED[column.kind]}",
-            code="COLUMN_TYPE",
-            where=mapped.where,
-            received=f"type {source.type()}",
-            remedy=f"map another source column to {column.name}, or store it as {_NEEDED[column.kind]}",
-        )
-    if source.type().is_null():
-        source = source.cast("string")
-    match column.kind:
-        case "time":
-            return casts.read_time(source, rules.time_zone)
-        case "money":
-            return casts.read_money(source, minor_exponent(rules.currency), rate)
-        case "label":
-            return casts.read_label(source, rules.positive)
-        case kind:
-            return _READERS[kind](source)
-
-
-_READERS: Mapping[str, Callable[[ir.Value], Reading]] = {
-    "id": casts.read_id,
-    "kind": casts.read_kind,
-    "day": casts.read_day,
-    "number": casts.read_number,
-    "flag": casts.read_flag,
-    "text": casts.read_text,
-}
-_NEEDED = {
-    "id": "text or integers",
-    "text": "text or numbers",
-    "kind": "text",
-    "time": "timestamps, dates, or ISO 8601 text",
-    "day": "dates, timestamps, or ISO 8601 text",
-    "money": "numbers in major units",
-    "number": "numbers",
-    "flag": "true or false",
-    "label": "0 or 1",
-}
-
-
-def _currency_of(mapped: Mapped) -> ir.StringValue | None:
-    source = mapped.columns.get("currency")
-    return None if source is None else casts.as_text(source).upper()
-
-
-def _rate(mapped: Mapped, rules: Rules) -> ir.Value | None:
-    code = _currency_of(mapped)
-    if code is None:
-        return None
-    known = {rules.currency: 1.0, **rules.rates}
-    return ibis.cases((code.isnull(), 1.0), *((code == name, float(rate)) for name, rate in known.items()), else_=None)
-
-
-def check_currencies(mapped: Mapped, rules: Rules) -> None:
-    """Refuse a table with amounts in currencies that have no rate.
-
-    Raises
-    ------
-    SchemaError
-        Naming the currencies and how many rows each has.
-    """
-    code = _currency_of(mapped)
-    if code is None:
-        return
-    known = [rules.currency, *rules.rates]
-    other = mapped.raw.select(code=code).filter(lambda t: t.code.notnull() & ~t.code.isin(known))
-    counts = other.group_by("code").agg(n=other.count()).order_by("code").limit(10).execute()
-    if len(counts):
-        found = ", ".join(f"{name} ({n} rows)" for name, n in zip(counts["code"], counts["n"], strict=True))
-        raise SchemaError(
-            f"amounts must be in {rules.currency}, or in a currency with a rate",
-            code="MIXED_CURRENCY",
-            where=mapped.where,
-            received=found,
-            remedy=f"write rates: {{{counts['code'][0]}: <{rules.currency} per {counts['code'][0]}>}}",
-        )
-
-
-def check_columns(mapped: Mapped, read: Mapping[str, Reading], rules: Rules) -> None:
-    """Refuse a table one of whose columns is as a whole not what the contract says.
-
-    Raises
-    ------
-    SchemaError
-        ``NAIVE_TIMESTAMP`` when stamps have neither offset nor time zone; ``COLUMN_TYPE`` when more than half of at
-        least ten values cannot be read.
-    """
-    asked = {
-        name: reading
-        for name, reading in read.items()
-        if mapped.columns[name].type().is_string() or (reading.naive is not None and rules.time_zone is None)
-    }
-    if not asked:
-        return
-    counts = _probe(mapped.raw, asked)
-    for name, reading in asked.items():
-        if reading.naive is not None and rules.time_zone is None and counts[f"{name}__naive"]:
-            raise _naive(mapped, name, counts[f"{name}__naive"])
-        filled, bad = counts[f"{name}__filled"], counts[f"{name}__bad"]
-        if filled >= MIN_ROWS_TO_REFUSE and bad > MAX_BAD_SHARE * filled:
-            raise _unreadable(mapped, name, bad, filled)
-
-
-def _probe(raw: ir.Table, asked: Mapping[str, Reading]) -> dict[str, int]:
-    sums: dict[str, ir.Value] = {}
-    for name, reading in asked.items():
-        sums[f"{name}__filled"] = raw.count(where=~reading.missing)
-        sums[f"{name}__bad"] = raw.count(where=reading.bad)
-        if reading.naive is not None:
-            sums[f"{name}__naive"] = raw.count(where=reading.naive)
-    counted = raw.aggregate(**sums).to_pyarrow().to_pylist()[0]
-    return {name: int(count or 0) for name, count in counted.items()}
-
-
-def _naive(mapped: Mapped, name: str, count: int) -> SchemaError:
-    return SchemaError(
-        f"stamps of {name} must have an offset, or the table a time_zone",
-        code="NAIVE_TIMESTAMP",
-        where=mapped.where,
-        received=f"{count} stamps without either",
-        remedy=f"write tables.{mapped.spec.name}.time_zone, as in Europe/London or UTC",
-    )
-
-
-def _unreadable(mapped: Mapped, name: str, bad: int, filled: int) -> SchemaError:
-    kind = mapped.spec.column(name).kind
-    return SchemaError(
-        f"column {name} must hold {_NEEDED[kind]}",
-        code="COLUMN_TYPE",
-        where=mapped.where,
-        received=f"{bad} of {filled} values that cannot be read",
-        remedy=f"map another source column to {name}, or list texts that mean null under null_values",
-    )
-
-
-def staged(mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType], rules: Rules) -> ir.Table:
-    """Canonical columns of every source row, with the first reason against it.
+def staged(
+    connection: Any, mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType], rules: Rules
+) -> ir.Table:
+    """Keep the canonical columns of every source row in a temporary table, with the first reason against it.
 
     Returns
     -------
@@ -246,22 +27,45 @@ def staged(mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, Attr
     their stored names, then the attributes.
     """
     spec = mapped.spec
+    view, name = _view(connection, mapped, read, types), f"staged_{spec.name}"
+    lifted = {column: Reading(view[f"value:{column}"], view[f"missing:{column}"]) for column in read}
+    values = _values(spec, lifted)
+    faults = [
+        fault
+        for column in spec.mappable
+        if column.name in lifted
+        for fault in rows.column_faults(column, lifted[column.name], rules.observed_now)
+    ]
+    reason, at = rows.first_fault([*faults, *rows.table_faults(spec.name, values)])
+    cleaned = view.select(
+        **{rows.ROW: view[rows.ROW], rows.REASON: reason, rows.AT: at},
+        **rows.spec_order(spec, values),
+        **{attribute: view[f"attribute:{attribute}"] for attribute in mapped.attributes},
+    )
+    table: ir.Table = connection.create_table(name, cleaned, temp=True)
+    connection.raw_sql(f"DROP VIEW {quoted(f'read_{spec.name}')}")
+    return table
+
+
+def _view(connection: Any, mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType]) -> ir.Table:
+    """Readings as columns of a view: written into one query they would be worked out wherever they are mentioned."""
+    columns = {rows.ROW: mapped.raw[rows.ROW]}
+    for name, reading in read.items():
+        columns |= {f"value:{name}": reading.value, f"missing:{name}": reading.missing}
+    for name, value in mapped.attributes.items():
+        columns[f"attribute:{name}"] = read_attribute(value, types[name])
+    view = f"read_{mapped.spec.name}"
+    query = ibis.to_sql(mapped.raw.select(**columns), dialect="duckdb")
+    connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS {query}")
+    table: ir.Table = connection.table(view)
+    return table
+
+
+def _values(spec: TableSpec, read: Mapping[str, Reading]) -> dict[str, ir.Value]:
+    """Values of all columns of the contract: defaults filled, the table's own rules applied."""
     values = {
         column.name: read[column.name].value if column.name in read else rows.null_of(column) for column in spec.columns
     }
     if "known_at" in values and spec.time:
         values["known_at"] = values["known_at"].fill_null(values[spec.time])
-    values = rows.completed(spec.name, values)
-    faults = [
-        fault
-        for column in spec.mappable
-        if column.name in read
-        for fault in rows.column_faults(column, read[column.name], rules.observed_now)
-    ]
-    reason, at = rows.first_fault([*faults, *rows.table_faults(spec.name, values)])
-    attributes = {name: read_attribute(value, types[name]) for name, value in mapped.attributes.items()}
-    return mapped.raw.select(
-        **{rows.ROW: mapped.raw[rows.ROW], rows.REASON: reason, rows.AT: at},
-        **rows.spec_order(spec, values),
-        **attributes,
-    )
+    return rows.completed(spec.name, values)

@@ -12,9 +12,9 @@ import pyarrow as pa
 from churn_value.config import Config
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
-from churn_value.tables.cleaning import Mapped
 from churn_value.tables.contract import CONTRACT
 from churn_value.tables.mapping import check_attribute_names, is_attribute, missing_column, named
+from churn_value.tables.reading import Mapped
 from churn_value.tables.specs import TableSpec
 
 

@@ -11,9 +11,9 @@ import ibis.expr.types as ir
 from churn_value.config import Config, TableConfig
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
-from churn_value.tables.cleaning import Mapped
 from churn_value.tables.contract import CONTRACT
 from churn_value.tables.derived import compiled, names_in
+from churn_value.tables.reading import Mapped
 from churn_value.tables.specs import Column, TableSpec
 
 

@@ -12,9 +12,10 @@ import ibis.expr.types as ir
 
 from churn_value.tables import rows
 from churn_value.tables.attributes import AttributeType, attribute_types
-from churn_value.tables.cleaning import Mapped, Rules, check_columns, check_currencies, readings, staged
+from churn_value.tables.cleaning import staged
 from churn_value.tables.content import content_of, quoted
 from churn_value.tables.quarantine import BROKEN_ROW, write_quarantine
+from churn_value.tables.reading import Mapped, Rules, check_columns, check_currencies, readings
 from churn_value.tables.reasons import REASONS
 from churn_value.tables.repeats import marks_repeats, repeats_query
 from churn_value.tables.report import TableReport
@@ -57,7 +58,7 @@ def keep(
     known |= {
         c.name: "number" if c.kind == "number" else "category" for c in spec.columns if c.attribute and c.name in read
     }
-    stage = connection.create_table(f"staged_{spec.name}", staged(mapped, read, known, rules), temp=True)
+    stage = staged(connection, mapped, read, known, rules)
     if marks_repeats(spec, frozenset(read)):
         stage = _remark(connection, mapped, stage, frozenset(read))
     accepted = stage.filter(stage[rows.REASON].isnull()).drop(rows.ROW, rows.REASON, rows.AT)
@@ -106,8 +107,8 @@ def _reason_counts(stage: ir.Table, broken: int) -> dict[str, int]:
 
 
 def _present(mapped: Mapped, table: ir.Table, total: int) -> frozenset[str]:
-    """Optional columns the source has, by stored name, and attributes."""
-    found = {column.stored for column in mapped.spec.mappable if not column.required and column.name in mapped.columns}
+    """Optional columns of the contract that the source has, and attributes."""
+    found = {column.name for column in mapped.spec.mappable if not column.required and column.name in mapped.columns}
     if "score" in found:
         found.add("satisfaction")
     if mapped.spec.name == "purchases" and "is_return" not in found and total:
@@ -118,8 +119,11 @@ def _present(mapped: Mapped, table: ir.Table, total: int) -> frozenset[str]:
 def _report(
     mapped: Mapped, table: ir.Table, present: frozenset[str], reasons: Mapping[str, int], *, repeated: int, late: int
 ) -> TableReport:
-    sums: dict[str, ir.Value] = {f"null__{name}": table[name].isnull().sum() for name in sorted(present)}
     spec = mapped.spec
+    stored_as = {column.name: column.stored for column in spec.columns}
+    sums: dict[str, ir.Value] = {
+        f"null:{name}": table[stored_as.get(name, name)].isnull().sum() for name in sorted(present)
+    }
     if spec.time:
         stamp = table[spec.time].cast("timestamp(6)")
         sums |= {"first": stamp.min(), "last": stamp.max()}
@@ -127,13 +131,13 @@ def _report(
     accepted = int(found["accepted"])
     return TableReport(
         table=spec.name,
-        read=accepted + sum(reasons.values()),
+        read=int(mapped.raw.count().execute()) + len(mapped.broken),
         accepted=accepted,
         quarantined=reasons,
         duplicates=reasons.get("DUPLICATE", 0) + repeated,
         future_dated=reasons.get("EVENT_IN_FUTURE", 0),
         late=late,
-        null_share={name: int(found[f"null__{name}"] or 0) / max(accepted, 1) for name in sorted(present)},
+        null_share={name: int(found[f"null:{name}"] or 0) / max(accepted, 1) for name in sorted(present)},
         first=found.get("first"),
         last=found.get("last"),
     )
