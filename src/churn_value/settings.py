@@ -41,6 +41,14 @@ class Settings:
         """Folder of one company's artifacts."""
         return self.artifacts / name
 
+    def quarantine(self, name: str) -> Path:
+        """Folder of the rows that the table contract set aside."""
+        return self.place(name) / "quarantine"
+
+    def studies(self, name: str) -> Path:
+        """Optuna's storage, from which a stopped search goes on."""
+        return self.place(name) / "studies.db"
+
     def scored_features(self, name: str) -> Path:
         """Last scored feature table, read by the service for answers by customer id."""
         return self.place(name) / "features.parquet"

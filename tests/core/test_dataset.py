@@ -1,0 +1,144 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_value.config import Config
+from churn_value.dataset import build_dataset, features_at, features_for, fold_of_customer
+from churn_value.errors import ConfigError, TooLittleData
+from churn_value.tables.load import tables_from_frames
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def config(**changes):
+    content = {
+        "name": "small",
+        "horizon_days": 30,
+        "tables": {"purchases": {"path": "-"}},
+        "dates": {"step_days": 15, "min_history_days": 60},
+    }
+    return Config.model_validate({**content, **changes})
+
+
+def purchases(customers=40, days=240, seed=3):
+    """Customers who buy every 10 to 60 days and stop at a random day."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for number in range(customers):
+        day, gap, end = int(draw.integers(0, 40)), int(draw.integers(10, 60)), int(draw.integers(60, 400))
+        while day < min(days, end):
+            stamp = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=day, hours=int(draw.integers(0, 24)))
+            rows.append((f"c{number:03d}", stamp, float(draw.integers(100, 900)) / 10))
+            day += max(1, int(draw.normal(gap, 3)))
+    return pd.DataFrame(rows, columns=["customer_id", "event_time", "amount"])
+
+
+def tables_of(frame, settings=None):
+    return tables_from_frames(settings or config(), {"purchases": frame}, observed_now=NOW)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return tables_of(purchases())
+
+
+@pytest.fixture(scope="module")
+def data(tables):
+    return build_dataset(config(), tables)
+
+
+def test_rows_are_sorted_and_folds_are_purged(data):
+    keys = data.frame[["as_of", "customer_id"]]
+    assert keys.equals(keys.sort_values(["as_of", "customer_id"], ignore_index=True))
+    assert not keys.duplicated().any()
+    ends = data.frame.groupby("fold")["as_of"].agg(["min", "max"])
+    horizon = pd.Timedelta(days=30)
+    assert ends.loc["train", "max"] + horizon <= ends.loc["calibration", "min"]
+    assert ends.loc["calibration", "max"] + horizon <= ends.loc["test", "min"]
+
+
+def test_columns_are_keys_outcomes_then_features_in_catalog_order(data):
+    assert list(data.frame.columns[:5]) == ["customer_id", "as_of", "fold", "churned", "value_minor"]
+    assert tuple(data.frame.columns[5:]) == data.catalog.names
+
+
+def test_the_label_and_the_run_rate_of_one_customer_are_as_counted_by_hand(data):
+    frame = purchases()
+    row = data.frame.iloc[len(data.frame) // 2]
+    own = frame[frame["customer_id"] == row["customer_id"]]
+    start = row["as_of"].tz_localize("UTC")
+    after = own[(own["event_time"] >= start) & (own["event_time"] < start + pd.Timedelta(days=30))]
+    before = own[own["event_time"] < start]
+    assert row["churned"] == float(after.empty)
+    assert row["value_minor"] == round(after["amount"].sum() * 100)
+    assert row["spend_minor"] == round(before["amount"].sum() * 100)
+
+
+def test_the_manifest_counts_what_is_in_the_frame(data):
+    per_as_of = pd.DataFrame(data.manifest["per_as_of"])
+    assert per_as_of["rows"].sum() == len(data.frame) == data.manifest["rows"]
+    assert per_as_of["churners"].sum() == data.frame["churned"].sum()
+    assert data.manifest["tables"]["purchases"]["read"] == len(purchases())
+    assert data.manifest["feature_fingerprint"] == data.catalog.fingerprint
+
+
+def test_shuffled_input_gives_the_same_frame_and_data_hash(data):
+    shuffled = tables_of(purchases().sample(frac=1, random_state=5))
+    again = build_dataset(config(), shuffled)
+    pd.testing.assert_frame_equal(again.frame, data.frame, check_exact=True)
+    assert again.manifest["data_sha256"] == data.manifest["data_sha256"]
+
+
+def test_features_for_scoring_are_those_the_model_was_fitted_on(data, tables):
+    as_of = data.split.test[0]
+    test = data.fold("test")
+    scored = features_at(config(), tables, data.catalog, as_of)
+    pd.testing.assert_frame_equal(scored[list(data.catalog.names)], test[list(data.catalog.names)], check_exact=True)
+    again = features_for(tables, data.catalog, test[["customer_id", "as_of"]].sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(again, scored, check_exact=True)
+
+
+def test_a_cohort_rule_without_its_table_is_refused_by_name(tables):
+    with pytest.raises(ConfigError, match=r"cohort\.rule: .*needs tables\.visits"):
+        build_dataset(config(cohort={"rule": "visited"}), tables)
+
+
+def test_a_fold_without_churners_is_refused():
+    stamps = pd.date_range("2025-01-01", periods=240, tz="UTC")
+    daily = pd.DataFrame({"customer_id": "always", "event_time": stamps, "amount": 1.0})
+    with pytest.raises(TooLittleData, match="at least one churner"):
+        build_dataset(config(), tables_of(daily))
+
+
+def test_undated_snapshots_are_split_by_a_hash_of_the_customer():
+    folds = pd.Series([fold_of_customer(f"c{number}") for number in range(5_000)]).value_counts(normalize=True)
+    assert folds["train"] == pytest.approx(0.6, abs=0.03)
+    assert folds["calibration"] == pytest.approx(0.2, abs=0.03)
+    assert fold_of_customer("c1") == fold_of_customer("c1")
+
+
+def test_snapshots_become_rows_with_their_label_and_attributes():
+    settings = Config.model_validate(
+        {
+            "name": "snap",
+            "churn": {"definition": "label", "positive": "yes"},
+            "cohort": {"rule": "everyone"},
+            "tables": {"snapshots": {"path": "-"}},
+        }
+    )
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{number}" for number in range(60)],
+            "label": ["yes", "no"] * 30,
+            "plan": ["a", "b", "c"] * 20,
+            "months": [float(number) for number in range(60)],
+        }
+    )
+    data = build_dataset(settings, tables_from_frames(settings, {"snapshots": frame}, observed_now=NOW))
+    assert data.split is None
+    row = data.frame.set_index("customer_id").loc["c7"]
+    assert (row["churned"], row["attr_plan"], row["attr_months"]) == (0.0, "b", 7.0)
+    assert data.frame["value_minor"].isna().all()
+    assert data.frame["churned"].sum() == 30
