@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -34,12 +33,25 @@ from churn_value.scoring.inputs import Inputs
 from churn_value.scoring.portrait import known
 from churn_value.scoring.previous import Previous
 from churn_value.scoring.quantities import Predicted
-from churn_value.scoring.reasons import Explained, Teller, explained, values_of
-from churn_value.scoring.sections import SUB_SCORES, Level, Weights
+from churn_value.scoring.reasons import Teller, explained, values_of
+from churn_value.scoring.sections import SUB_SCORES, Level
 from churn_value.scoring.tiers import Placed
 from churn_value.scoring.wording import Language, minor_units
 
 AT_RISK_BASIS = "churn.probability × value.if_retained"
+_SHOWN = (
+    "overall",
+    *SUB_SCORES,
+    "expected_value",
+    "value_if_retained",
+    "value_at_risk",
+    "value_percentile",
+    "value_band",
+    "churn_probability",
+    "churn_percentile",
+    "churn_band",
+)
+_BOUNDS = ("value_lower_minor", "value_upper_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +60,36 @@ class Batch:
 
     frame: pd.DataFrame
     prediction: Predicted
-    quantities: Mapping[str, npt.NDArray[Any]]
+    cells: Mapping[str, list[Any]]
+    """What answers show of the quantities and the prediction, by name, as lists."""
     tiers: Sequence[Tier | None]
     portraits: Sequence[Portrait]
     actions: Sequence[tuple[Action, ...]]
 
 
-def scores_of(quantities: Mapping[str, npt.NDArray[Any]], row: int, weights: Weights) -> Scores:
+def cells_of(quantities: Mapping[str, npt.NDArray[Any]], prediction: Predicted) -> dict[str, list[Any]]:
+    """Cells of the columns that answers show, NaN as None."""
+    found = {name: quantities[name] for name in _SHOWN}
+    found |= {name: values for name in _BOUNDS if (values := getattr(prediction, name)) is not None}
+    return {name: _without_nan(values) for name, values in found.items()}
+
+
+def _without_nan(values: npt.NDArray[Any]) -> list[Any]:
+    if values.dtype == object:
+        return list(values)
+    return [None if cell != cell else cell for cell in values.tolist()]  # noqa: PLR0124 - only NaN differs from itself
+
+
+def scores_of(cells: Mapping[str, list[Any]], row: int, weighty: Sequence[str]) -> Scores:
     """Sub-scores of a row, and which of those that carry weight are missing."""
-    overall, *parts = (known(quantities[name][row]) for name in ("overall", *SUB_SCORES))
-    missing = tuple(
-        name for name, part in zip(SUB_SCORES, parts, strict=True) if part is None and getattr(weights, name) > 0
-    )
+    overall, *parts = (cells[name][row] for name in ("overall", *SUB_SCORES))
+    missing = tuple(name for name in weighty if cells[name][row] is None)
     value, behaviour, satisfaction, payment, need = parts
     return Scores(overall, value, behaviour, satisfaction, payment, need, weight_shared_out=missing)
 
 
 def tiers_of(
-    placed: Placed, levels: Sequence[Level], before: Previous, as_of: Sequence[date], language: Language
+    placed: Placed, levels: Sequence[Level], before: Previous, as_of: Sequence[date | None], language: Language
 ) -> list[Tier | None]:
     """Tiers of the rows; None where no percentile is known and no rule holds."""
     labels = [level.label.said(language) for level in levels]
@@ -102,21 +126,23 @@ class Told:
     def __init__(self, batch: Batch, bundle: Bundle, *, language: Language, top: int, threads: int) -> None:
         values = values_of(batch.frame, bundle.model_features)
         churn, value = bundle.model.contributions(batch.frame, threads=threads)
-        self._top = top
-        self._teller = Teller(values, bundle.reference.typical, bundle.config.currency, language)
-        self._churn = explained("churn", churn, batch.prediction.churn_raw, values)
-        self._value: Explained | None = None
+        self._heads = [explained("churn", churn, batch.prediction.churn_raw, values)]
         if value is not None and batch.prediction.value_raw is not None:
-            self._value = explained("value", value, batch.prediction.value_raw, values)
+            self._heads.append(explained("value", value, batch.prediction.value_raw, values))
+        typical, currency = bundle.reference.typical, bundle.config.currency
+        self._tellers = [
+            Teller(head, values, typical, currency=currency, language=language, top=top) for head in self._heads
+        ]
 
     def reasons(self, row: int) -> Reasons:
         """Reasons of both heads."""
-        churn = self._teller.reasons(self._churn, row, self._top)
-        return Reasons(churn, () if self._value is None else self._teller.reasons(self._value, row, self._top))
+        churn, *value = (teller.reasons(row) for teller in self._tellers)
+        return Reasons(churn, value[0] if value else ())
 
     def books(self, row: int) -> Explain:
         """Base, contributions and raw score of both heads."""
-        return Explain(self._churn.books(row), None if self._value is None else self._value.books(row))
+        churn, *value = (head.books(row) for head in self._heads)
+        return Explain(churn, value[0] if value else None)
 
 
 class Assembler:
@@ -128,7 +154,7 @@ class Assembler:
         self._units = minor_units(bundle.config.currency)
         self._model = ModelName(str(manifest["model_name"]), bundle.version, manifest["trained_through"])
         self._policy = PolicyName(policy.id, policy.version, policy.sha256)
-        self._weights = policy.weights
+        self._weighty = [name for name in SUB_SCORES if getattr(policy.weights, name) > 0]
         self._lifetime = timedelta(days=bundle.config.expires_after_days)
 
     def unscored(self, row: int) -> Answer:
@@ -139,16 +165,17 @@ class Assembler:
 
     def scored(self, row: int, batch: Batch, place: int, told: Told | None) -> Answer:
         """An answer with everything that can be known; `place` is the row's place in the batch."""
+        at_risk = batch.cells["value_at_risk"][place]
         return self._answer(
             row,
             "partial" if self._inputs.partial[row] else "ok",
             (),
-            value=self._value(batch, place),
-            churn=self._churn(batch, place),
-            scores=scores_of(batch.quantities, place, self._weights),
+            value=self._value(batch.cells, place),
+            churn=self._churn(batch.cells, place),
+            scores=scores_of(batch.cells, place, self._weighty),
             tier=batch.tiers[place],
             portrait=batch.portraits[place],
-            value_at_risk=self._at_risk(batch, place),
+            value_at_risk=None if at_risk is None else ValueAtRisk(at_risk, AT_RISK_BASIS),
             reasons=told.reasons(place) if told else None,
             explain=told.books(place) if told else None,
             actions=batch.actions[place],
@@ -170,37 +197,27 @@ class Assembler:
             **parts,
         )
 
-    def _value(self, batch: Batch, row: int) -> Value | None:
-        lower, upper = batch.prediction.value_lower_minor, batch.prediction.value_upper_minor
-        if lower is None or upper is None:
+    def _value(self, cells: Mapping[str, list[Any]], row: int) -> Value | None:
+        if "value_lower_minor" not in cells:
             return None
-        units, quantities = self._units, batch.quantities
+        units = self._units
+        lower, upper = cells["value_lower_minor"][row] / units, cells["value_upper_minor"][row] / units
         return Value(
             horizon_days=self._config.horizon_days,
             currency=self._config.currency,
-            expected=float(quantities["expected_value"][row]),
-            if_retained=float(quantities["value_if_retained"][row]),
-            interval=Interval(self._config.interval.level, float(lower[row]) / units, float(upper[row]) / units),
-            percentile=int(quantities["value_percentile"][row]),
-            band=_code(quantities["value_band"][row]),
+            expected=cells["expected_value"][row],
+            if_retained=cells["value_if_retained"][row],
+            interval=Interval(self._config.interval.level, lower, upper),
+            percentile=int(cells["value_percentile"][row]),
+            band=cells["value_band"][row],
         )
 
-    def _churn(self, batch: Batch, row: int) -> Churn:
+    def _churn(self, cells: Mapping[str, list[Any]], row: int) -> Churn:
         return Churn(
             horizon_days=self._config.horizon_days,
             definition=self._config.churn.definition,
-            probability=float(batch.prediction.churn_probability[row]),
+            probability=cells["churn_probability"][row],
             calibrated=True,
-            percentile=int(batch.quantities["churn_percentile"][row]),
-            band=_code(batch.quantities["churn_band"][row]),
+            percentile=int(cells["churn_percentile"][row]),
+            band=cells["churn_band"][row],
         )
-
-    def _at_risk(self, batch: Batch, row: int) -> ValueAtRisk | None:
-        if batch.prediction.value_at_risk_minor is None:
-            return None
-        return ValueAtRisk(float(batch.quantities["value_at_risk"][row]), AT_RISK_BASIS)
-
-
-def _code(cell: object) -> str:
-    """A band's code; bands end at 0, so every known number has one."""
-    return np.str_(cell).item()

@@ -31,6 +31,7 @@ from pydantic import ValidationError
 from churn_value.config import Config
 from churn_value.errors import BundleError, FingerprintMismatch
 from churn_value.estimators.hurdle import HurdleModel
+from churn_value.features.catalog import Catalog, catalog
 from churn_value.scoring.golden import check_golden, golden_of
 from churn_value.scoring.policy import Policy, policy_of
 from churn_value.scoring.quantities import Described, Floats, Predicted
@@ -120,6 +121,19 @@ class StoredCatalog:
     def names(self) -> tuple[str, ...]:
         """Names in order."""
         return tuple(feature.name for feature in self.features)
+
+    def rebuilt(self) -> Catalog:
+        """The catalog made again, with definitions that can compute; takes about a second.
+
+        Raises
+        ------
+        FingerprintMismatch
+            When this version of the code defines the features differently.
+        """
+        present = {table: frozenset(columns) for table, columns in self.parameters["present"].items()}
+        made = catalog(present, self.parameters["windows_days"], self.parameters["attributes"])
+        self.check(made)
+        return made
 
     def check(self, catalog: CatalogLike) -> None:
         """Refuse a catalog that would make other features.

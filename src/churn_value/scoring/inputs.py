@@ -52,9 +52,14 @@ def _days(frame: pd.DataFrame) -> tuple[date | None, ...]:
 
 
 def checked(
-    frame: pd.DataFrame, features: Sequence[Described], categories: Mapping[str, Sequence[str]], reference: Reference
+    frame: pd.DataFrame,
+    features: Sequence[Described],
+    *,
+    categories: Mapping[str, Sequence[str]],
+    reference: Reference,
+    undated: date | None = None,
 ) -> Inputs:
-    """Look at each row of a feature table.
+    """Look at each row of a feature table; an as_of of `undated` means that the row has none, rightly.
 
     ``FEATURE_MISSING``: the table lacks the feature, or it is null although its meaning of empty is a number.
     ``UNSEEN_CATEGORY``: a text that the model never met; it is read as missing. ``OUT_OF_RANGE``: further outside the
@@ -82,6 +87,7 @@ def checked(
     ids, days = _ids(frame), _days(frame)
     found.invalid("customer_id", np.array([one is None for one in ids], dtype=np.bool_))
     found.invalid("as_of", np.array([day is None for day in days], dtype=np.bool_))
+    days = tuple(None if day == undated else day for day in days)
     columns: dict[str, npt.NDArray[Any]] = {}
     for feature in features:
         if feature.dtype == "number":

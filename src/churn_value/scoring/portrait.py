@@ -33,9 +33,9 @@ def _rfm(scores: tuple[float, float, float], segment: str | None, labels: Mappin
     return RfmScores(int(r), int(f), whole(m), segment, labels[segment])
 
 
-def _rhythm(as_of: date, since: float, gap: float, due: float) -> Rhythm | None:
+def _rhythm(as_of: date | None, since: float, gap: float, due: float) -> Rhythm | None:
     """Own rhythm; the next purchase is expected only of who has bought on two days at least."""
-    if np.isnan(since):
+    if as_of is None or np.isnan(since):
         return None
     if np.isnan(gap):
         return Rhythm(None, int(since), None, None)
@@ -45,7 +45,7 @@ def _rhythm(as_of: date, since: float, gap: float, due: float) -> Rhythm | None:
 def portraits(
     facts: Mapping[str, Floats],
     quantities: Mapping[str, npt.NDArray[Any]],
-    as_of: Sequence[date],
+    as_of: Sequence[date | None],
     tags: Sequence[tuple[Labelled, ...]],
     *,
     policy: Policy,

@@ -39,10 +39,11 @@ NUMBER_MEANINGS: Mapping[str, str] = {
     "typical_gap_days": "own mean gap between purchase days, else that of the population [days]",
     "rhythm_ratio": "days since the last purchase over the typical gap",
     "days_since_last_visit": "days since the last visit",
-    "tenure_days": "days known to the company",
+    "tenure_days": "days since sign-up, else since the first contract or purchase",
     "complaint_count": "complaints within the longest window",
     "open_tickets": "complaints and tickets not resolved",
-    "overdue_share": "share of payments that were or are overdue, 0 to 1",
+    "overdue_share": "share of payments due that are unpaid, 0 to 1",
+    "late_share": "share of payments due that came late or are unpaid, 0 to 1",
     "days_late_mean": "mean days a payment came late",
 }
 NUMBERS = frozenset(NUMBER_MEANINGS)
@@ -56,23 +57,24 @@ _PLAIN = (
     "mean_gap_days",
     "spend_minor",
     "days_since_last_visit",
-    "tenure_days",
     "satisfaction_level",
-    "never_asked",
     "open_tickets",
     "overdue_share",
+    "late_share",
     "days_late_mean",
 )
+# Facts that several features can show: the first that a customer has.
+_FIRST_OF = {"tenure_days": ("tenure_days", "contract_tenure_days", "T_days"), "answers": ("score_count",)}
 _SHORTEST = {"recent_orders": "order_count", "recent_visits": "visit_count"}
 _LONGEST = {
     "orders": "order_count",
     "visits": "visit_count",
     "complaint_count": "complaint_count",
-    "answers": "answer_count",
     "categories": "category_count",
+    "products": "product_count",
 }
 PREDICTED = ("churn_probability", "expected_value_minor", "value_if_retained_minor", "value_at_risk_minor")
-FACT_NAMES = (*PREDICTED, *_PLAIN, *_SHORTEST, *_LONGEST, "recent_days", "long_days")
+FACT_NAMES = (*PREDICTED, *_PLAIN, *_FIRST_OF, *_SHORTEST, *_LONGEST, "recent_days", "long_days")
 
 
 class Predicted(Protocol):
@@ -179,11 +181,19 @@ def facts(frame: pd.DataFrame, prediction: Predicted, features: Sequence[Describ
     """Raw facts of each customer, by the names of `FACT_NAMES`; NaN where not known. Arrays of shape (n,)."""
     found = {name: _predicted(prediction, name, len(frame)) for name in PREDICTED}
     found |= {name: column(frame, name) for name in _PLAIN}
+    found |= {fact: _first(frame, names) for fact, names in _FIRST_OF.items()}
     found |= {fact: column(frame, _at(windowed(features, stem), 0)) for fact, stem in _SHORTEST.items()}
     found |= {fact: column(frame, _at(windowed(features, stem), -1)) for fact, stem in _LONGEST.items()}
     orders = windowed(features, "order_count")
     spans = (float(orders[0][0]), float(orders[-1][0])) if len(orders) > 1 else (np.nan, np.nan)
     found["recent_days"], found["long_days"] = (np.full(len(frame), span) for span in spans)
+    return found
+
+
+def _first(frame: pd.DataFrame, names: Sequence[str]) -> Floats:
+    found = column(frame, names[0])
+    for name in names[1:]:
+        found = np.where(np.isnan(found), column(frame, name), found)
     return found
 
 

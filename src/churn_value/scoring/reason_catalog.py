@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib.resources import files
 from typing import Annotated, Literal
 
@@ -12,12 +13,14 @@ from pydantic import Field
 
 from churn_value.scoring.quantities import Described
 from churn_value.scoring.sections import Strict, Text
-from churn_value.scoring.wording import Language, measured
+from churn_value.scoring.wording import Language, counted, writer
 
 Head = Literal["churn", "value"]
 Direction = Literal["up", "down"]
 # Codes whose features are unlike each other, so that each feature is a reason of its own.
 BY_FEATURE = frozenset({"PROFILE"})
+# Where the customer's value goes; no text has this character before it.
+_HOLE = "\0"
 
 
 class Flag(Strict):
@@ -47,47 +50,72 @@ def reason_texts() -> ReasonTexts:
     return ReasonTexts.model_validate(yaml.safe_load(text))
 
 
-def sentence(
+@dataclass(frozen=True, slots=True)
+class Phrasing:
+    """The sentence of one feature for one head and direction, ready but for the customer's value."""
+
+    before: str
+    after: str
+    unknown: str
+    """Whole sentence for a value that is not known."""
+    flags: tuple[str, str] | None
+    """Whole sentences for 0 and 1, where the feature is a flag."""
+    write: Callable[[float], str]
+
+    def said(self, value: float | str | None) -> str:
+        """The sentence for a value; amounts in minor units, None is not known."""
+        if value is None:
+            return self.unknown
+        if isinstance(value, str):
+            return f"{self.before}{value}{self.after}"
+        if self.flags is not None:
+            return self.flags[int(value > 0)]
+        return f"{self.before}{self.write(value)}{self.after}"
+
+
+def phrasing(
     feature: Described,
-    value: float | str | None,
     typical: float | str | None,
     *,
     head: Head,
     direction: Direction,
     currency: str,
     language: Language,
-) -> str:
-    """What a manager reads about one reason.
+) -> Phrasing:
+    """What a manager reads when `feature` says most of its group.
 
     Parameters
     ----------
     feature
-        The feature of the group that says most.
-    value, typical
-        The customer's value and the population's typical one, amounts in minor units; None is not known.
+        The feature.
+    typical
+        The population's typical value, amounts in minor units; None leaves it out.
     """
     texts = reason_texts()
-    topic = texts.codes[feature.group].said(language)
-    effect = texts.effects[head][direction].said(language)
-    fact = _fact(feature, value, currency, language)
-    if value is None or typical is None or feature.name in texts.flags:
-        return texts.short.said(language).format(topic=topic, fact=fact, effect=effect)
-    usual = texts.typical.said(language).format(typical=_written(feature, typical, currency, language))
-    return texts.sentence.said(language).format(topic=topic, fact=fact, typical=usual, effect=effect)
-
-
-def _fact(feature: Described, value: float | str | None, currency: str, language: Language) -> str:
-    texts = reason_texts()
+    write = writer(name=feature.name, unit=feature.unit, currency=currency, language=language)
+    fact = texts.facts.get(_family(feature))
     what = feature.en if language == "en" else feature.zh
-    if value is None:
-        return texts.unknown.said(language).format(what=what)
-    if feature.name in texts.flags:
-        answers = texts.flags[feature.name]
-        return (answers.if_one if value else answers.if_zero).said(language)
-    window = measured(feature.window_days or 0, name="", unit="days", currency=currency, language=language)
-    phrase = texts.facts.get(_family(feature), texts.facts[""])
-    written = _written(feature, value, currency, language)
-    return phrase.said(language).format(what=what, value=written, window=window)
+    topic = what if fact is None and feature.name not in texts.flags else texts.codes[feature.group].said(language)
+    effect = texts.effects[head][direction].said(language)
+    short = partial(texts.short.said(language).format, topic=topic, effect=effect)
+    whole = short
+    if typical is not None:
+        written = typical if isinstance(typical, str) else write(typical)
+        usual = texts.typical.said(language).format(typical=written)
+        whole = partial(texts.sentence.said(language).format, topic=topic, effect=effect, typical=usual)
+    window = counted(feature.window_days or 0, "days", language)
+    said = _HOLE if fact is None else fact.said(language).format(value=_HOLE, window=window)
+    before, after = whole(fact=said).split(_HOLE, 1)
+    flag = texts.flags.get(feature.name)
+    return Phrasing(
+        before=before,
+        after=after,
+        unknown=short(fact=texts.unknown.said(language)),
+        flags=None
+        if flag is None
+        else (short(fact=flag.if_zero.said(language)), short(fact=flag.if_one.said(language))),
+        write=write,
+    )
 
 
 def _family(feature: Described) -> str:
@@ -95,9 +123,3 @@ def _family(feature: Described) -> str:
     if feature.window_days is not None:
         return feature.name.removesuffix(f"_{feature.window_days}d")
     return f"{feature.name}_all" if f"{feature.name}_all" in reason_texts().facts else feature.name
-
-
-def _written(feature: Described, value: float | str, currency: str, language: Language) -> str:
-    if isinstance(value, str):
-        return value
-    return measured(value, name=feature.name, unit=feature.unit, currency=currency, language=language)

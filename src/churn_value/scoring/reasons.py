@@ -17,7 +17,7 @@ import pandas as pd
 
 from churn_value.scoring.answer import Importance, Reason, Sum
 from churn_value.scoring.quantities import Described, Floats
-from churn_value.scoring.reason_catalog import BY_FEATURE, Head, sentence
+from churn_value.scoring.reason_catalog import BY_FEATURE, Direction, Head, Phrasing, phrasing
 from churn_value.scoring.wording import Language, minor_units
 
 HIGH_SHARE, MEDIUM_SHARE, LEAST_SHARE = 0.25, 0.10, 0.02
@@ -149,56 +149,69 @@ def _importance(share: float) -> Importance:
     return "medium" if share >= MEDIUM_SHARE else "low"
 
 
-@dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells reasons in a language and currency, against typical values."""
+    """Tells the reasons of one head in a language and currency, against typical values."""
 
-    values: Values
-    typical: Mapping[str, float | str | None]
-    currency: str
-    language: Language
+    def __init__(
+        self,
+        explained: Explained,
+        values: Values,
+        typical: Mapping[str, float | str | None],
+        *,
+        currency: str,
+        language: Language,
+        top: int,
+    ) -> None:
+        self._explained, self._values, self._typical = explained, values, typical
+        self._currency, self._language = currency, language
+        self._units = minor_units(currency)
+        self._phrasings: dict[tuple[int, Direction], Phrasing] = {}
+        order = explained.order[:, :top]
+        self._order: list[list[int]] = order.tolist()
+        self._sums: list[list[float]] = np.take_along_axis(explained.sums, order, axis=1).tolist()
+        self._share: list[list[float]] = np.take_along_axis(explained.share, order, axis=1).tolist()
+        self._speakers: list[list[int]] = np.take_along_axis(explained.speakers, order, axis=1).tolist()
 
-    def reasons(self, explained: Explained, row: int, top: int) -> tuple[Reason, ...]:
-        """The `top` reasons of a row, largest first; fewer where little is known."""
-        told: list[Reason] = []
-        for group in explained.order[row, :top].tolist():
-            share, speaker = float(explained.share[row, group]), int(explained.speakers[row, group])
-            if speaker >= 0 and share >= LEAST_SHARE:
-                told.append(self._told(explained, row, group, speaker, share))
-        return tuple(told)
-
-    def _told(self, explained: Explained, row: int, group: int, speaker: int, share: float) -> Reason:
-        feature = self.values.features[speaker]
-        value, typical = _plain(self.values.columns[speaker][row]), self.typical.get(feature.name)
-        contribution = float(explained.sums[row, group])
-        direction: Any = "up" if contribution > 0 else "down"
-        text = sentence(
-            feature,
-            value,
-            typical,
-            head=explained.head,
-            direction=direction,
-            currency=self.currency,
-            language=self.language,
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        """The top reasons of a row, largest first; fewer where little is known."""
+        cells = zip(self._order[row], self._speakers[row], self._sums[row], self._share[row], strict=True)
+        return tuple(
+            self._told(row, self._explained.groups[group].code, speaker, contribution, share)
+            for group, speaker, contribution, share in cells
+            if speaker >= 0 and share >= LEAST_SHARE
         )
+
+    def _told(self, row: int, code: str, speaker: int, contribution: float, share: float) -> Reason:
+        feature = self._values.features[speaker]
+        value: float | str = self._values.columns[speaker].item(row)
+        direction: Direction = "up" if contribution > 0 else "down"
         return Reason(
-            code=explained.groups[group].code,
+            code=code,
             feature=feature.name,
             value=self._shown(feature, value),
-            typical=self._shown(feature, typical),
+            typical=self._shown(feature, self._typical.get(feature.name)),
             contribution=contribution,
             direction=direction,
             importance=_importance(share),
-            text=text,
+            text=self._phrasing(speaker, direction).said(value),
         )
+
+    def _phrasing(self, place: int, direction: Direction) -> Phrasing:
+        found = self._phrasings.get((place, direction))
+        if found is None:
+            feature = self._values.features[place]
+            found = self._phrasings[place, direction] = phrasing(
+                feature,
+                self._typical.get(feature.name),
+                head=self._explained.head,
+                direction=direction,
+                currency=self._currency,
+                language=self._language,
+            )
+        return found
 
     def _shown(self, feature: Described, value: float | str | None) -> float | str | None:
         """Amounts in currency units, everything else as it is."""
         if isinstance(value, float) and "_minor" in feature.name:
-            return value / minor_units(self.currency)
+            return value / self._units
         return value
-
-
-def _plain(value: object) -> float | str:
-    """A value as Python has it."""
-    return float(value) if isinstance(value, float) else str(value)

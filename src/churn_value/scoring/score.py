@@ -15,7 +15,7 @@ import pandas as pd
 from churn_value.errors import RequestError
 from churn_value.scoring.actions import actions, tags
 from churn_value.scoring.answer import Answer
-from churn_value.scoring.assembly import Assembler, Batch, Told, tiers_of
+from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of, tiers_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
 from churn_value.scoring.inputs import Inputs, checked
@@ -25,6 +25,7 @@ from churn_value.scoring.quantities import facts
 from churn_value.scoring.standing import coded, standing
 from churn_value.scoring.tiers import place
 from churn_value.scoring.wording import Language, language_of
+from churn_value.timeline import EPOCH
 
 MOST_REASONS = 20
 
@@ -78,9 +79,15 @@ def score(
     if not 0 <= top <= MOST_REASONS:
         raise RequestError("top must be 0 to 20", code="TOP_OUT_OF_RANGE", where="top", received=str(top))
     language = language_of(locale)
-    inputs = checked(features, bundle.catalog.features, bundle.model.design.categories, bundle.reference)
+    inputs = checked(
+        features,
+        bundle.catalog.features,
+        categories=bundle.model.design.categories,
+        reference=bundle.reference,
+        undated=EPOCH if bundle.config.is_snapshot else None,
+    )
     prior = previous_of(previous, inputs, bundle.policy)
-    rows = np.flatnonzero(inputs.valid & eligible(inputs.frame, bundle.config))
+    rows = np.flatnonzero(inputs.valid & eligible(features, bundle.config))
     assembler = Assembler(bundle, inputs, now)
     if not rows.size:
         return [assembler.unscored(row) for row in range(len(inputs.ids))]
@@ -96,12 +103,12 @@ def score(
 class _Rows:
     """The rows that can be scored."""
 
-    def __init__(self, frame: pd.DataFrame, as_of: list[date], before: Previous) -> None:
+    def __init__(self, frame: pd.DataFrame, as_of: list[date | None], before: Previous) -> None:
         self.frame, self.as_of, self.before = frame, as_of, before
 
     @classmethod
     def taken(cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64]) -> _Rows:
-        as_of = [day for row in rows.tolist() if (day := inputs.as_of[row]) is not None]
+        as_of = [inputs.as_of[row] for row in rows.tolist()]
         return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows))
 
 
@@ -117,7 +124,7 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> 
     return Batch(
         frame=rows.frame,
         prediction=prediction,
-        quantities=quantities,
+        cells=cells_of(quantities, prediction),
         tiers=tiers_of(placed, policy.tiers.levels, rows.before, rows.as_of, language),
         portraits=portraits(known, quantities, rows.as_of, worn, policy=policy, language=language),
         actions=actions(policy, quantities, size, language),

@@ -27,6 +27,7 @@ _AS_THEY_ARE = (
     "complaint_count",
     "open_tickets",
     "overdue_share",
+    "late_share",
     "days_late_mean",
 )
 _IN_CURRENCY = {

@@ -101,20 +101,25 @@ def satisfaction(facts: Facts, reference: Reference, rule: SatisfactionRule) -> 
 
 
 def payment(facts: Facts, rule: PaymentRule) -> Floats:
-    """Payment sub-score: ``100 (1 - overdue share) h / (h + days late)``, h = `halved_at_days_late`.
+    """Payment sub-score: ``100 (1 - (late share + overdue share) / 2) h / (h + days late)``, h = `halved_at_days_late`.
 
-    Days late is the mean over payments, early ones counted as 0. Missing without any payment that fell due.
+    The late share counts payments that came late or are unpaid, the overdue share those unpaid: an unpaid one weighs
+    twice a late one. Days late is the mean over payments, early ones counted as 0. Missing without any payment due.
     """
-    late = np.maximum(0.0, np.nan_to_num(facts["days_late_mean"]))
-    return 100.0 * (1.0 - facts["overdue_share"]) * rule.halved_at_days_late / (rule.halved_at_days_late + late)
+    late, overdue = facts["late_share"], facts["overdue_share"]
+    late = np.where(np.isnan(late), overdue, late)
+    days = np.maximum(0.0, np.nan_to_num(facts["days_late_mean"]))
+    return 100.0 * (1.0 - (late + overdue) / 2.0) * rule.halved_at_days_late / (rule.halved_at_days_late + days)
 
 
 def need(facts: Facts, reference: Reference) -> Floats:
-    """Need sub-score: mean of the percentiles of category breadth and of visits in the shortest window, what is known.
+    """Need sub-score: mean of the percentiles of breadth and of visits in the shortest window, what is known.
 
-    Wide and current interest scores high. Missing where neither categories nor visits are recorded.
+    Breadth is the number of categories in the longest window, or of products where there are no categories. Wide and
+    current interest scores high. Missing where neither purchases by product nor visits are recorded.
     """
     breadth = reference.percentile("categories", facts["categories"])
+    breadth = np.where(np.isnan(breadth), reference.percentile("products", facts["products"]), breadth)
     interest = reference.percentile("recent_visits", facts["recent_visits"])
     return weighted([(1.0, breadth), (1.0, interest)])
 

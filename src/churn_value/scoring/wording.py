@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from churn_value.errors import RequestError
@@ -35,6 +37,9 @@ _COUNTED: dict[str, tuple[str, str, str]] = {
     "invoices": ("invoice", "invoices", "张账单"),
     "disputes": ("dispute", "disputes", "次争议"),
     "contracts": ("contract", "contracts", "份合同"),
+    "cases": ("case", "cases", "件"),
+    "scores": ("score", "scores", "次评分"),
+    "s": ("second", "seconds", "秒"),
     "seconds": ("second", "seconds", "秒"),
     "years": ("year", "years", "年"),
     "points": ("point", "points", "分"),
@@ -68,8 +73,9 @@ def minor_units(currency: str) -> int:
 
 def money(amount_minor: float, currency: str) -> str:
     """An amount with its currency and separators, as in ``£1,834.20``, ``-€3.00`` or ``SEK 12.00``."""
-    amount = f"{abs(amount_minor) / minor_units(currency):,.{minor_exponent(currency)}f}"
-    sign = "-" if amount_minor < 0 and float(amount.replace(",", "")) != 0 else ""
+    digits = minor_exponent(currency)
+    amount = f"{abs(amount_minor) / 10**digits:,.{digits}f}"
+    sign = "-" if amount_minor < 0 and amount.strip("0.") else ""
     return f"{sign}{_SYMBOLS.get(currency) or currency + ' '}{amount}"
 
 
@@ -99,20 +105,22 @@ def counted(value: float, unit: str, language: Language) -> str:
 def _plain(value: float, digits: int) -> str:
     if not math.isfinite(value):
         return "–"
+    if value == int(value):
+        return f"{int(value):,}"
     written = f"{value:,.{digits}f}"
     if "." in written:
         written = written.rstrip("0").rstrip(".")
     return "0" if written == "-0" else written
 
 
-def measured(value: float, *, name: str, unit: str, currency: str, language: Language) -> str:
-    """A feature's value in its unit, chosen by the endings that names carry: ``_minor``, ``_share``, ``_days``."""
-    if unit in ("minor", "minor units", "money") or "_minor" in name:
-        return money(value, currency)
-    if unit == "share" or name.endswith("_share") or "_share_" in name:
-        return share(value)
+def writer(*, name: str, unit: str, currency: str, language: Language) -> Callable[[float], str]:
+    """How a feature's values are written: by its unit, else by the endings ``_minor``, ``_share`` and ``_days``."""
+    if unit == "minor units" or "_minor" in name:
+        return partial(money, currency=currency)
+    if unit == "share" or name.endswith("_share"):
+        return share
     if unit in _COUNTED:
-        return counted(value, unit, language)
+        return partial(counted, unit=unit, language=language)
     if name.endswith("_days"):
-        return counted(value, "days", language)
-    return number(value)
+        return partial(counted, unit="days", language=language)
+    return number
