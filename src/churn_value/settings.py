@@ -54,8 +54,8 @@ class Settings:
         return self.place(name) / "features.parquet"
 
     def scores(self, name: str) -> Path:
-        """Last answers for the whole base."""
-        return self.place(name) / "scores.parquet"
+        """Folder of the answers for the whole base, one file per as_of."""
+        return self.place(name) / "scores"
 
     def exported(self, name: str) -> Path:
         """Folder of a model's exported bundles and its CHAMPION pointer."""

@@ -1,0 +1,111 @@
+"""Score a whole base with the champion: answers and the features they were made from, as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from churn_value.cli import ConfigPath, Overrides, main, progress, stdout, step, table
+from churn_value.config import Config, load_config
+from churn_value.dataset import catalog_of, features_at, observed_through
+from churn_value.errors import RegistryError
+from churn_value.monitoring.archive import ScoreArchive
+from churn_value.scoring.bundle import Bundle, load_bundle
+from churn_value.scoring.score import score
+from churn_value.scoring.table import answers_to_frame
+from churn_value.service.store import write_features
+from churn_value.settings import Settings
+from churn_value.tables.load import load_tables
+from churn_value.tracking.exported import champion_folder
+
+CHUNK_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """Answers of a base, and where they were written."""
+
+    answers: pd.DataFrame
+    scores: Path
+    features: Path
+    bundle: Bundle
+
+
+def champion(config: Config, settings: Settings) -> Bundle:
+    """Verified champion of a configuration."""
+    folder = champion_folder(settings.exported(config.name))
+    if folder is None:
+        raise RegistryError(
+            "a base is scored by a champion",
+            code="NO_CHAMPION",
+            where=f"model {config.name}",
+            received="none promoted",
+            remedy="python -m pipelines.train, then python -m pipelines.promote, with the same --config",
+        )
+    return load_bundle(folder)
+
+
+def _answered(bundle: Bundle, frame: pd.DataFrame, before: pd.DataFrame | None, locale: str) -> Iterator[pd.DataFrame]:
+    with progress() as bar:
+        for start in bar.track(range(0, len(frame), CHUNK_ROWS), description="scoring"):
+            chunk = frame.iloc[start : start + CHUNK_ROWS]
+            yield answers_to_frame(score(bundle, chunk, locale=locale, previous=before, threads=2))
+
+
+def run(config: Config, settings: Settings, *, as_of: date | None = None, locale: str = "en") -> Result:
+    """Score everyone the cohort rule admits at `as_of`, by default the first day not observed."""
+    bundle = champion(config, settings)
+    with step(f"reading the tables of {config.name}"):
+        tables = load_tables(
+            config,
+            data_root=settings.data_root,
+            observed_now=datetime.now(UTC),
+            quarantine_dir=settings.quarantine(config.name),
+            threads=config.tuning.threads,
+        )
+    features = catalog_of(bundle.catalog.parameters)
+    bundle.catalog.check(features)
+    day = as_of or observed_through(config, tables)
+    with step(f"features of everyone as of {day}"):
+        frame = features_at(config, tables, features, day)
+    archive, stored = ScoreArchive(settings.scores(config.name)), settings.scored_features(config.name)
+    before = archive.previous(day)
+    answers = pd.concat(_answered(bundle, frame, before, locale), ignore_index=True)
+    write_features(frame, stored, previous=before)
+    return Result(answers, archive.write(answers, day), stored, bundle)
+
+
+def show(result: Result) -> None:
+    """Print the base by tier."""
+    tiers = result.answers.groupby(["tier_rank", "tier"]).agg(
+        customers=("customer_id", "size"),
+        churn=("churn_probability", "mean"),
+        expected=("expected_value", "sum"),
+        at_risk=("value_at_risk", "sum"),
+    )
+    rows = tiers.reset_index("tier").to_numpy().tolist()
+    heads = ("tier", "customers", "mean churn", "expected value", "value at risk")
+    stdout.print(table(f"{len(result.answers):,} answers in {result.scores}", heads, rows))
+
+
+def command(
+    config: ConfigPath,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Default: first day not observed.")
+    ] = None,
+    locale: Annotated[str, typer.Option(help="Language of the texts: en or zh.")] = "en",
+    overrides: Overrides = None,
+) -> None:
+    """Score everyone with the champion; write answers and features as Parquet."""
+    loaded, settings = load_config(config, tuple(overrides or ())), Settings.from_environment()
+    show(run(loaded, settings, as_of=as_of.date() if as_of else None, locale=locale))
+
+
+if __name__ == "__main__":
+    main(command)
