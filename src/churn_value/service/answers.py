@@ -1,0 +1,172 @@
+"""One request's bytes in, the content of its response out: parse, gather features, score, put in order.
+
+Runs in a scoring thread and reads the worker's state once, so that every answer of a response comes from one model.
+Customers by id, by features and by events differ only in where their features come from; one `score` answers them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from churn_value.errors import ChurnValueError
+from churn_value.scoring.answer import SCHEMA_VERSION, Answer, ModelName, PolicyName
+from churn_value.scoring.score import score
+from churn_value.service.champion import Served
+from churn_value.service.description import model_name, policy_name
+from churn_value.service.events import features_from_events
+from churn_value.service.given import frame_from_features
+from churn_value.service.isolation import isolated
+from churn_value.service.problems import refusal
+from churn_value.service.requests import FAULTS, EventsItem, FeaturesItem, ItemFault, Request, StoredItem, read
+from churn_value.service.serving import Serving
+from churn_value.service.store import FeatureStore
+from churn_value.service.strict_json import parse
+
+Result = dict[str, Any]
+Gathered = tuple[dict[int, pd.DataFrame], dict[int, ItemFault]]
+ENVELOPE_KEYS = ("model", "policy")
+
+
+def respond(body: bytes, serving: Serving, *, request_id: str, now: datetime) -> dict[str, Any]:
+    """Content of the response to ``POST /v1/score``.
+
+    Parameters
+    ----------
+    body
+        As received.
+    serving
+        State of the worker.
+    request_id
+        Put into the response.
+    now
+        Moment of scoring, UTC; also what raw events may not be later than.
+
+    Raises
+    ------
+    RequestError
+        When the request as a whole is refused, or no model is loaded.
+    """
+    request = read(parse(body), serving.options)
+    served = serving.champion.current
+    if served is None:
+        raise refusal("NO_MODEL")
+    rows, faults = _gather(request, served, serving.store, now)
+    results, more_faults = _scored(rows, request, served, serving.store, now=now)
+    for index, fault in (faults | more_faults).items():
+        results[index] = _fault_result(fault, index, request.customer_ids[index])
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "request_id": request_id,
+        "scored_at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "model": model_name(served),
+        "policy": policy_name(served),
+        "results": [results[index] for index in range(len(request.items))],
+    }
+
+
+def _gather(request: Request, served: Served, store: FeatureStore, now: datetime) -> Gathered:
+    """One-row feature frame, or fault, of each item."""
+    faults = {index: item for index, item in enumerate(request.items) if isinstance(item, ItemFault)}
+    stored = {index: item.customer_id for index, item in enumerate(request.items) if isinstance(item, StoredItem)}
+    given = {index: item for index, item in enumerate(request.items) if isinstance(item, FeaturesItem)}
+    events = {index: item for index, item in enumerate(request.items) if isinstance(item, EventsItem)}
+    rows: dict[int, pd.DataFrame] = {}
+    parts = [_from_store(stored, served, store), _from_features(given, served)]
+    if events:
+        parts.append(features_from_events(events, served.event_features, now))
+    for part_rows, part_faults in parts:
+        rows |= part_rows
+        faults |= part_faults
+    return rows, faults
+
+
+def _from_store(customer_ids: Mapping[int, str], served: Served, store: FeatureStore) -> Gathered:
+    rows: dict[int, pd.DataFrame] = {}
+    faults: dict[int, ItemFault] = {}
+    needed = set(served.bundle.catalog.names)
+    for index, row in zip(customer_ids, store.find(list(customer_ids.values())), strict=True):
+        if row is None:
+            faults[index] = ItemFault("CUSTOMER_NOT_FOUND", "customer_id")
+        elif not needed.issubset(row.columns):
+            faults[index] = ItemFault("FEATURES_OUTDATED", "customer_id")
+        else:
+            rows[index] = row
+    return rows, faults
+
+
+def _from_features(items: Mapping[int, FeaturesItem], served: Served) -> Gathered:
+    rows: dict[int, pd.DataFrame] = {}
+    faults: dict[int, ItemFault] = {}
+    for index, item in items.items():
+        try:
+            rows[index] = frame_from_features(item, served.bundle)
+        except ItemFault as fault:
+            faults[index] = fault
+    return rows, faults
+
+
+def _scored(
+    rows: Mapping[int, pd.DataFrame], request: Request, served: Served, store: FeatureStore, *, now: datetime
+) -> tuple[dict[int, Result], dict[int, ItemFault]]:
+    """Results of the gathered rows, and the faults of those that cannot be scored at all."""
+
+    def attempt(indices: Sequence[int]) -> list[Answer]:
+        frame = pd.concat([rows[index] for index in indices], ignore_index=True)
+        return score(
+            served.bundle,
+            frame,
+            locale=request.locale,
+            explain=request.explain,
+            top=request.top,
+            previous=_previous(frame["customer_id"].tolist(), store),
+            now=now.date(),
+        )
+
+    results: dict[int, Result] = {}
+    faults: dict[int, ItemFault] = {}
+    for group in _alike(rows):
+        for indices, outcome in isolated(group, attempt):
+            if isinstance(outcome, ChurnValueError):
+                faults[indices[0]] = ItemFault("NOT_SCORABLE")
+                continue
+            results |= {index: _as_result(one, index) for index, one in zip(indices, outcome, strict=True)}
+    return results, faults
+
+
+def _alike(rows: Mapping[int, pd.DataFrame]) -> Iterable[list[int]]:
+    """Indices of rows that have the same columns, so that no concatenation invents a null."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index, row in rows.items():
+        groups.setdefault(tuple(row.columns), []).append(index)
+    return groups.values()
+
+
+def _previous(customer_ids: Sequence[str], store: FeatureStore) -> pd.DataFrame | None:
+    """Previous answers of customers, as kept when the base was scored."""
+    found = [row for row in store.find(sorted(set(customer_ids))) if row is not None]
+    return store.previous(pd.concat(found, ignore_index=True)) if found else None
+
+
+def _as_result(answer: Answer, index: int) -> Result:
+    """An answer as an entry of the response: what holds for all entries stands around them."""
+    kept = {name: value for name, value in answer.to_dict().items() if name not in ENVELOPE_KEYS}
+    return {**kept, "index": index, "error": None}
+
+
+def _fault_result(fault: ItemFault, index: int, customer_id: str | None) -> Result:
+    """The entry of an item without an answer: every key an answer has, and why it is empty."""
+    status, text = FAULTS[fault.code]
+    empty = Answer(
+        index=index,
+        customer_id=customer_id,
+        status=status,
+        as_of=None,
+        expires_at=None,
+        model=ModelName("", "", None),
+        policy=PolicyName("", 0, ""),
+    )
+    return {**_as_result(empty, index), "error": {"code": fault.code, "field": fault.field, "text": text}}

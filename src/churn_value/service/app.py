@@ -1,0 +1,108 @@
+"""The BentoML service: `bentoml serve churn_value.service.app:ChurnValue`; the only importer of bentoml.
+
+BentoML brings the worker processes, their sockets and supervision, tracing, and packaging. Every HTTP request is
+answered by our own application, which stands in front of BentoML's router as a middleware: of BentoML's own routes
+(``/``, ``/docs.json``, ``/schema.json``, ``/metrics``, ``/healthz`` and the multipart parsing of its APIs, which can be
+made to answer 500) none can be reached. Its access log and metrics stay off: both carry the raw path of a request, in
+which a caller may have put an id.
+
+BentoML's own limits lie outside ours and are set so wide that ours refuse first, with a document and a Retry-After.
+"""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+
+import bentoml
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from churn_value.service.http import application
+from churn_value.service.options import Options
+from churn_value.service.problems import problem, refusal
+from churn_value.service.serving import Serving
+from churn_value.settings import Settings
+
+OPTIONS = Options.from_environment()
+LONGEST_S = 60.0
+LOCAL = "127.0.0.1"
+PORT = 3000
+
+
+class _Front:
+    """Holds the application of this process between the service's start and its end."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.serving: Serving | None = None
+        self.application: ASGIApp | None = None
+
+    def open(self, options: Options, settings: Settings) -> None:
+        """Load and follow the champion; answer from it."""
+        with self._lock:
+            serving = Serving(options, settings)
+            serving.start()
+            self.serving, self.application = serving, application(serving)
+
+    def close(self) -> None:
+        """Stop following; requests still inside are answered."""
+        with self._lock:
+            if self.serving is not None:
+                self.serving.stop()
+
+
+FRONT = _Front()
+
+
+class InFront:
+    """Middleware that answers every request itself and hands BentoML only its start and end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif FRONT.application is None:
+            await problem(refusal("STARTING"), "-")(scope, receive, send)
+        else:
+            await FRONT.application(scope, receive, send)
+
+
+@bentoml.service(
+    name="churn_value",
+    workers=OPTIONS.workers,
+    threads=OPTIONS.threads,
+    traffic={"timeout": LONGEST_S, "max_concurrency": 4_096 * OPTIONS.workers},
+    http={"host": LOCAL, "port": PORT, "cors": {"enabled": False}},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+class ChurnValue:
+    """One governed answer per customer: value, churn, satisfaction, tier, reasons, actions."""
+
+    def __init__(self) -> None:
+        _log_to_stderr()
+        FRONT.open(OPTIONS, Settings.from_environment())
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        """Stop following the champion."""
+        FRONT.close()
+
+
+ChurnValue.add_asgi_middleware(InFront)  # type: ignore[attr-defined]  # the decorator made it a Service
+
+
+def _log_to_stderr() -> None:
+    """One JSON line per request on standard error, outside BentoML's own log format."""
+    logger = logging.getLogger("churn_value.service")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

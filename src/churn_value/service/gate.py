@@ -1,0 +1,220 @@
+"""The guards in front of the routes, outermost first: correlation, refusals, callers, body.
+
+All are plain ASGI: they decide from the head of a request, before a byte of its body is kept. What passes has a known
+caller, is JSON by its own word, and cannot bring more bytes, or take longer to bring them, than allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from churn_value.errors import ChurnValueError
+from churn_value.service.auth import OPEN_ROUTES, ROUTE_SCOPES, KeyStore, check_key, check_local
+from churn_value.service.problems import document, problem, refusal
+
+REQUEST_ID = "churn_value.request_id"
+CODE = "churn_value.code"
+ITEMS = "churn_value.items"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+log = logging.getLogger("churn_value.service")
+
+
+def values(scope: Scope, name: bytes) -> list[bytes]:
+    """Values of every header of that lower-case name."""
+    return [value for key, value in scope["headers"] if key == name]
+
+
+class Correlation:
+    """Give each request an id, send it back, and write one log line without ids or values of customers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope[REQUEST_ID] = request_id = _request_id(scope)
+        started, status = time.perf_counter(), 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = _with_id(message, request_id)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note)
+        finally:
+            log.info(_line(scope, status, time.perf_counter() - started))
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id when it is one short plain word, otherwise a fresh one."""
+    sent = values(scope, b"x-request-id")
+    if len(sent) == 1 and _WELL_FORMED_ID.fullmatch(sent[0]):
+        return sent[0].decode("ascii")
+    return uuid.uuid4().hex
+
+
+def _with_id(message: Message, request_id: str) -> Message:
+    headers = [pair for pair in message.get("headers", []) if pair[0].lower() != b"x-request-id"]
+    return {**message, "headers": [*headers, (b"x-request-id", request_id.encode("ascii"))]}
+
+
+def _line(scope: Scope, status: int, seconds: float) -> str:
+    path = scope["path"]
+    known = path in OPEN_ROUTES or path in ROUTE_SCOPES
+    line = {
+        "event": "request",
+        "request_id": scope[REQUEST_ID],
+        "method": scope["method"] if scope["method"] in METHODS else "other",
+        "route": path if known else "other",
+        "status": status,
+        "code": scope.get(CODE),
+        "items": scope.get(ITEMS),
+        "ms": round(seconds * 1000, 3),
+    }
+    return json.dumps({key: value for key, value in line.items() if value is not None})
+
+
+class Refusals:
+    """Turn each named error from within into its problem document."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note)
+        except ChurnValueError as error:
+            if started:
+                raise
+            scope[CODE] = error.code
+            _, content = document(error, scope[REQUEST_ID])
+            log.debug(json.dumps(content))
+            await problem(error, scope[REQUEST_ID])(scope, receive, send)
+
+
+class Callers:
+    """Let through who may call: by key and scope, or from this machine when no keys are configured."""
+
+    def __init__(self, app: ASGIApp, keys: KeyStore) -> None:
+        self.app = app
+        self.keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_ROUTES:
+            if self.keys.required:
+                check_key(self.keys, scope["path"], values(scope, b"authorization"))
+            else:
+                check_local(scope.get("server"), values(scope, b"host"))
+        await self.app(scope, receive, send)
+
+
+class BodyLimits:
+    """Refuse a body by its announced length; count and time the bytes that do come.
+
+    Parameters
+    ----------
+    app
+        What is behind.
+    largest
+        Bytes, at most.
+    timeout_s
+        Time from the first look for the body to its end [s].
+    """
+
+    def __init__(self, app: ASGIApp, largest: int, timeout_s: float) -> None:
+        self.app = app
+        self.largest = largest
+        self.timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = values(scope, b"content-length")
+        if len(announced) > 1 or any(not _LENGTH.fullmatch(value) for value in announced):
+            raise refusal("BODY_LENGTH_INVALID")
+        if announced and int(announced[0]) > self.largest:
+            raise refusal("BODY_TOO_LARGE")
+        await self.app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        total = 0
+        ends: float | None = None
+
+        async def counted() -> Message:
+            nonlocal total, ends
+            clock: Callable[[], float] = asyncio.get_running_loop().time
+            ends = clock() + self.timeout_s if ends is None else ends
+            message = await _before(ends, receive)
+            total += len(message.get("body", b""))
+            if total > self.largest:
+                raise refusal("BODY_TOO_LARGE")
+            return message
+
+        return counted
+
+
+async def _before(ends: float, receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout_at(ends):
+            return await receive()
+    except TimeoutError:
+        raise refusal("BODY_TIMEOUT") from None
+
+
+class JsonOnly:
+    """Refuse every body that does not declare itself plain UTF-8 JSON."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
+            check_content_type(values(scope, b"content-type"), values(scope, b"content-encoding"))
+        await self.app(scope, receive, send)
+
+
+def check_content_type(types: list[bytes], encodings: list[bytes]) -> None:
+    """Allow exactly ``application/json``, with no charset or with utf-8, uncompressed.
+
+    Raises
+    ------
+    RequestError
+        ``CONTENT_TYPE_UNSUPPORTED``, ``CHARSET_UNSUPPORTED`` or ``ENCODING_UNSUPPORTED``.
+    """
+    if len(types) != 1:
+        raise refusal("CONTENT_TYPE_UNSUPPORTED")
+    media, *parameters = (part.strip().lower() for part in types[0].decode("latin-1").split(";"))
+    if media != "application/json":
+        raise refusal("CONTENT_TYPE_UNSUPPORTED")
+    if any(part.replace('"', "") != "charset=utf-8" for part in parameters if part):
+        raise refusal("CHARSET_UNSUPPORTED")
+    if any(value.strip().lower() not in (b"", b"identity") for value in encodings):
+        raise refusal("ENCODING_UNSUPPORTED")

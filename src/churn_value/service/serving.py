@@ -1,0 +1,77 @@
+"""What one worker holds: the champion, the feature store, the keys, and the thread that keeps them fresh."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+
+from churn_value.service.auth import KeyStore
+from churn_value.service.champion import Champion
+from churn_value.service.options import Options
+from churn_value.service.store import FeatureStore
+from churn_value.settings import Settings
+
+log = logging.getLogger("churn_value.service")
+
+
+class Serving:
+    """State of a worker. Reading it takes no lock: each part is replaced as one reference.
+
+    Parameters
+    ----------
+    options
+        Limits, and the company served.
+    settings
+        Where bundles and scored tables are.
+    """
+
+    def __init__(self, options: Options, settings: Settings) -> None:
+        self.options = options
+        self.champion = Champion(settings.exported(options.name))
+        self.store = FeatureStore(settings.scored_features(options.name), options.cache_bytes)
+        self.keys = KeyStore(options.keys_file)
+        self._stop = Event()
+        self._follower: Thread | None = None
+        self._last_faults: tuple[str, ...] = ()
+
+    def refresh(self) -> None:
+        """Look once at the pointer, the feature table and the keys."""
+        for part in (self.keys, self.champion, self.store):
+            part.refresh()
+        if self.faults() != self._last_faults:
+            self._last_faults = self.faults()
+            log.warning('{"event": "state", "faults": "%s"}', ",".join(self._last_faults) or "none")
+
+    def start(self) -> None:
+        """Load what is there, then look again every `poll_s` seconds until `stop`."""
+        self.refresh()
+        self._follower = Thread(target=self._follow, name="follower", daemon=True)
+        self._follower.start()
+
+    def stop(self) -> None:
+        """End the follower; what is loaded stays usable, but the worker is no longer ready."""
+        self._stop.set()
+        if self._follower is not None:
+            self._follower.join()
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self.options.poll_s):
+            self.refresh()
+
+    def blockers(self) -> tuple[str, ...]:
+        """Codes of why this worker is not ready; empty when it is."""
+        found = []
+        if self.champion.current is None:
+            found.append("NO_MODEL")
+        if self.keys.fault:
+            found.append(self.keys.fault)
+        if self._stop.is_set():
+            found.append("STOPPING")
+        if self._follower is not None and not self._follower.is_alive() and not self._stop.is_set():
+            found.append("FOLLOWER_DEAD")
+        return tuple(found)
+
+    def faults(self) -> tuple[str, ...]:
+        """Codes of everything an operator should look at, blockers first."""
+        others = (self.champion.fault, self.store.fault)
+        return (*self.blockers(), *(fault for fault in others if fault))

@@ -1,0 +1,165 @@
+"""The last scored feature table, by customer: a hash index over ids, row groups read when needed, kept up to a bound.
+
+The table is one Parquet file, replaced by atomic rename after each scoring run. A million customers cost 16 MB of
+index; the features themselves stay on disk but for the row groups asked for lately. `write_features` lays the file out
+so that a row group is small; any Parquet file with the same columns is read just as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from churn_value.errors import SchemaError
+
+KEYS = ("customer_id", "as_of")
+PREVIOUS = "previous__"
+ROWS_PER_GROUP = 2_048
+
+
+def write_features(frame: pd.DataFrame, path: Path, *, previous: pd.DataFrame | None = None) -> None:
+    """Write a feature table so that a reader sees the old file or the whole new one.
+
+    Parameters
+    ----------
+    frame
+        customer_id (text), as_of, then features; one row per customer.
+    path
+        Where the file goes; its folder is made.
+    previous
+        The previous answers that the base was scored with, so that the service gives the same tiers: customer_id, then
+        whatever `score` reads of them. They are kept beside the features under the prefix `PREVIOUS`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if previous is not None:
+        kept = previous.rename(columns={name: PREVIOUS + name for name in previous.columns if name != "customer_id"})
+        frame = frame.merge(kept, on="customer_id", how="left", validate="one_to_one")
+    table = pa.Table.from_pandas(frame.sort_values("customer_id", kind="stable"), preserve_index=False)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("wb") as file:
+        pq.write_table(table, file, row_group_size=ROWS_PER_GROUP)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _hashes(ids: Sequence[str] | npt.NDArray[np.object_]) -> npt.NDArray[np.uint64]:
+    return pd.util.hash_array(np.asarray(ids, dtype=object), categorize=False)
+
+
+class _Snapshot:
+    """One opened state of the file; the open handle keeps its bytes readable after a rename."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        missing = [name for name in KEYS if name not in self._file.schema_arrow.names]
+        if missing:
+            raise SchemaError(f"a feature table needs the column {missing[0]}", where=path.name)
+        groups = range(self._file.num_row_groups)
+        counts = [self._file.metadata.row_group(group).num_rows for group in groups]
+        self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        hashes = [self._ids_hashed(group) for group in groups]
+        unsorted = np.concatenate([np.empty(0, np.uint64), *hashes])
+        self._order = np.argsort(unsorted, kind="stable")
+        self._sorted = unsorted[self._order]
+        self._cache: OrderedDict[int, tuple[pd.DataFrame, int]] = OrderedDict()
+
+    def _ids_hashed(self, group: int) -> npt.NDArray[np.uint64]:
+        column = self._file.read_row_group(group, columns=["customer_id"]).column(0)
+        return _hashes(column.to_numpy(zero_copy_only=False))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def rows(self, customer_id: str, cache_bytes: int) -> pd.DataFrame | None:
+        """One row: the customer's latest, or None."""
+        value = _hashes([customer_id])[0]
+        first, last = np.searchsorted(self._sorted, value, "left"), np.searchsorted(self._sorted, value, "right")
+        found = [self._row(int(position), cache_bytes) for position in self._order[first:last]]
+        own = [row for row in found if row["customer_id"].iloc[0] == customer_id]
+        return max(own, key=lambda row: str(row["as_of"].iloc[0])) if own else None
+
+    def _row(self, position: int, cache_bytes: int) -> pd.DataFrame:
+        group = int(np.searchsorted(self._starts, position, "right")) - 1
+        start = position - int(self._starts[group])
+        return self._group(group, cache_bytes).iloc[start : start + 1]
+
+    def _group(self, group: int, cache_bytes: int) -> pd.DataFrame:
+        if group not in self._cache:
+            frame = self._file.read_row_group(group).to_pandas()
+            self._cache[group] = (frame, int(frame.memory_usage().sum()))
+        self._cache.move_to_end(group)
+        while len(self._cache) > 1 and sum(size for _, size in self._cache.values()) > cache_bytes:
+            self._cache.popitem(last=False)
+        return self._cache[group][0]
+
+
+class FeatureStore:
+    """Features of a customer as last scored.
+
+    Parameters
+    ----------
+    path
+        The Parquet file; it need not exist yet.
+    cache_bytes
+        Memory for row groups [bytes]; at least one group is kept.
+
+    Attributes
+    ----------
+    fault
+        Code of why the newest file could not be read, or None. The one read last stays in use meanwhile.
+    """
+
+    def __init__(self, path: Path, cache_bytes: int) -> None:
+        self._path = path
+        self._cache_bytes = cache_bytes
+        self._stamp: tuple[int, int, int] | None = None
+        self._snapshot: _Snapshot | None = None
+        self._lock = Lock()
+        self.fault: str | None = "FEATURES_ABSENT"
+
+    def __len__(self) -> int:
+        """Rows of the table in use."""
+        return len(self._snapshot) if self._snapshot else 0
+
+    def refresh(self) -> None:
+        """Open the file again if it has been replaced."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            self.fault = "FEATURES_ABSENT"
+            return
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._snapshot = _Snapshot(self._path)
+        except (pa.ArrowException, OSError, SchemaError):
+            self.fault = "FEATURES_UNREADABLE"
+            return
+        self.fault = None
+
+    def previous(self, rows: pd.DataFrame) -> pd.DataFrame | None:
+        """Previous answers kept beside the features in `rows`; None when the table has none."""
+        names = [name for name in rows.columns if name.startswith(PREVIOUS)]
+        if not names:
+            return None
+        return rows[["customer_id", *names]].rename(columns={name: name.removeprefix(PREVIOUS) for name in names})
+
+    def find(self, customer_ids: Sequence[str]) -> list[pd.DataFrame | None]:
+        """One-row frame (customer_id, as_of, features, previous answer) per customer; None where never scored."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return [None] * len(customer_ids)
+        with self._lock:
+            return [snapshot.rows(customer_id, self._cache_bytes) for customer_id in customer_ids]

@@ -1,0 +1,100 @@
+"""One JSON document from bytes, or a named refusal: what RFC 8259 leaves open is closed here.
+
+The standard parser takes NaN, keeps the last of two equal keys, guesses UTF-16, and gives lone surrogates that no
+encoder downstream can write. Each of these is a refusal with its own code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from churn_value.service.problems import refusal
+
+LONGEST_INTEGER = 18
+# Raw NUL and raw surrogates cannot get this far (strict JSON, strict UTF-8), so only escapes need the slow walk.
+_SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def parse(body: bytes) -> object:
+    """Document in `body`.
+
+    Parameters
+    ----------
+    body
+        UTF-8 without byte order mark.
+
+    Raises
+    ------
+    RequestError
+        With a ``BODY_``, ``JSON_`` or ``TEXT_`` code of `problems.PROBLEMS`.
+    """
+    text = _text(body)
+    try:
+        parsed = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite, parse_int=_whole
+        )
+    except RecursionError:
+        raise refusal("JSON_TOO_DEEP") from None
+    except ValueError:
+        raise refusal("JSON_INVALID") from None
+    if _SUSPECT_ESCAPE.search(text):
+        _check_texts(parsed)
+    return parsed
+
+
+def _text(body: bytes) -> str:
+    if not body.strip():
+        raise refusal("BODY_EMPTY")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise refusal("BODY_NOT_UTF8") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise refusal("JSON_DUPLICATE_KEY")
+    return result
+
+
+def _constant(_: str) -> NoReturn:
+    raise refusal("JSON_NOT_FINITE")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise refusal("JSON_NOT_FINITE")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > LONGEST_INTEGER:
+        raise refusal("JSON_NUMBER_TOO_LONG")
+    return int(text)
+
+
+def _check_texts(parsed: object) -> None:
+    """Walk every key and text; a list of places instead of recursion, since the depth is the caller's."""
+    places = [parsed]
+    while places:
+        place = places.pop()
+        if isinstance(place, dict):
+            places.extend(place.keys())
+            places.extend(place.values())
+        elif isinstance(place, list):
+            places.extend(place)
+        elif isinstance(place, str):
+            _check_text(place)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise refusal("TEXT_HAS_NUL")
+    if _SURROGATE.search(text):
+        raise refusal("TEXT_HAS_SURROGATE")

@@ -1,0 +1,50 @@
+import pytest
+
+from churn_value.errors import RequestError
+from churn_value.service.strict_json import parse
+
+
+def test_a_document_is_read_as_it_stands():
+    assert parse('{"a": [1, -2.5, null, true, "é 客 \\u00e9 \\ud83d\\ude00 \\\\u0000"]}'.encode()) == {
+        "a": [1, -2.5, None, True, "é 客 é 😀 \\u0000"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "BODY_EMPTY"),
+        (b" \n\t", "BODY_EMPTY"),
+        (b"\xff\xfe{\x00}\x00", "BODY_NOT_UTF8"),
+        ('{"a": "é"}'.encode("latin-1"), "BODY_NOT_UTF8"),
+        (b'{"a": "\xed\xa0\x80"}', "BODY_NOT_UTF8"),
+        (b"\xef\xbb\xbf{}", "JSON_INVALID"),
+        (b"{", "JSON_INVALID"),
+        (b"{} {}", "JSON_INVALID"),
+        (b"{'a': 1}", "JSON_INVALID"),
+        (b'{"a": 01}', "JSON_INVALID"),
+        (b'{"a": "\x00"}', "JSON_INVALID"),
+        (b'{"a": 1, "b": {"c": 1, "c": 1}}', "JSON_DUPLICATE_KEY"),
+        (b'{"a": 1, "\\u0061": 2}', "JSON_DUPLICATE_KEY"),
+        (b"[NaN]", "JSON_NOT_FINITE"),
+        (b"[-Infinity]", "JSON_NOT_FINITE"),
+        (b"[1e400]", "JSON_NOT_FINITE"),
+        (b"[1234567890123456789]", "JSON_NUMBER_TOO_LONG"),
+        (b"[" + b"9" * 100_000 + b"]", "JSON_NUMBER_TOO_LONG"),
+        (b"[" * 100_000, "JSON_TOO_DEEP"),
+        (b'{"a":' * 50_000, "JSON_TOO_DEEP"),
+        (b'["a\\u0000b"]', "TEXT_HAS_NUL"),
+        (b'{"a\\u0000b": 1}', "TEXT_HAS_NUL"),
+        (b'["\\ud800"]', "TEXT_HAS_SURROGATE"),
+        (b'{"x": [{"\\uDFFF": 1}]}', "TEXT_HAS_SURROGATE"),
+    ],
+)
+def test_what_the_standard_leaves_open_is_refused_by_name(body, code):
+    with pytest.raises(RequestError) as refused:
+        parse(body)
+    assert refused.value.code == code
+    assert refused.value.http_status == 400
+
+
+def test_the_longest_whole_number_is_still_one():
+    assert parse(b"[-999999999999999999]") == [-999999999999999999]
