@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from churn_value.tables import casts
+from churn_value.tables.specs import Column
 
 AttributeType = Literal["number", "category"]
 
@@ -38,6 +39,11 @@ def attribute_types(raw: ir.Table, attributes: Mapping[str, ir.Value]) -> dict[s
             if counts[f"{name}__filled"] and not counts[f"{name}__bad"]:
                 types[name] = "number"
     return types
+
+
+def attribute_type_of(column: Column) -> AttributeType:
+    """Type of a contract column that is an attribute."""
+    return "number" if column.kind == "number" else "category"
 
 
 def read_attribute(value: ir.Value, kind: AttributeType) -> ir.Value:

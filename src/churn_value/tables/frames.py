@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from churn_value.config import Config
+from churn_value.config import Config, TableConfig
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.contract import CONTRACT
@@ -37,17 +37,22 @@ def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame
     needed = [column for column in spec.mappable if column.required and column.name not in columns]
     if needed:
         raise missing_column(needed[0], raw, where, remedy="add the column to the frame")
-    attributes = _attributes(spec, settings.attributes, raw)
+    attributes = _attributes(spec, settings, raw)
     check_attribute_names(spec, attributes, where)
     return Mapped(spec, raw, columns, attributes, minor, where)
 
 
-def _attributes(spec: TableSpec, wanted: list[str] | str, raw: ir.Table) -> dict[str, ir.Value]:
+def _attributes(spec: TableSpec, settings: TableConfig, raw: ir.Table) -> dict[str, ir.Value]:
     if not spec.has_attributes:
         return {}
     own = {rows.ROW.casefold(), *(column.stored.casefold() for column in spec.columns)}
     names = [name for name in raw.columns if name.casefold() not in own and is_attribute(raw[name])]
-    return {name: raw[name] for name in names if wanted == "all" or name in wanted}
+    named_there = {*settings.columns, *settings.derived, *settings.constants}
+    return {
+        name: raw[name]
+        for name in names
+        if settings.attributes == "all" or name in settings.attributes or name in named_there
+    }
 
 
 def _empty(spec: TableSpec) -> pa.Table:

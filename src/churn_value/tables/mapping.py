@@ -38,17 +38,12 @@ def mapped_source(config: Config, name: str, raw: ir.Table) -> Mapped:
     minor = minor | {column.name for column in spec.mappable if column.kind == "money" and column.stored in given}
     _check_required(config, spec, columns, raw, where)
     attributes = {key: value for key, value in given.items() if not _is_contract(spec, key)}
-    used = {*settings.columns.values(), *(used for text in settings.derived.values() for used in names_in(text, where))}
-    attributes |= _left_over(spec, settings.attributes, raw, used | _taken(columns, attributes, raw), where)
+    read = (name for text in settings.derived.values() for name in names_in(text, where))
+    used = {*settings.columns.values(), *read, *columns, *attributes}
+    attributes |= _left_over(spec, settings.attributes, raw, used, where)
     columns = _profile(spec, settings.attributes, columns, given)
     check_attribute_names(spec, attributes, where)
     return Mapped(spec, raw, columns, attributes, frozenset(minor), where)
-
-
-def _taken(columns: Mapping[str, ir.Value], attributes: Mapping[str, ir.Value], raw: ir.Table) -> set[str]:
-    """Source columns whose name a column has already, capitals aside."""
-    names = {name.casefold() for name in (*columns, *attributes)}
-    return {name for name in raw.columns if name.casefold() in names}
 
 
 def _is_contract(spec: TableSpec, key: str) -> bool:
@@ -177,7 +172,12 @@ def _left_over(
     """Source columns that become attributes as they are."""
     if not spec.has_attributes:
         return {}
-    free = {name: value for name, value in source_columns(raw).items() if name not in used}
+    profile = {column.name for column in spec.mappable if column.attribute}
+    free = {
+        name: value
+        for name, value in source_columns(raw).items()
+        if name not in used and not (name.casefold() in profile and name.casefold() in used)
+    }
     if wanted == "all":
         return {name: value for name, value in free.items() if is_attribute(value)}
     for name in wanted:
@@ -189,7 +189,15 @@ def _left_over(
                 received=name,
                 remedy=near(name, list(free)) or f"the columns are {', '.join(list(free)[:30])}",
             )
-    return {name: raw[name] for name in wanted if name in raw.columns and name not in used}
+        if name in free and not is_attribute(free[name]):
+            raise SchemaError(
+                "attributes must be numbers, texts or booleans",
+                code="COLUMN_TYPE",
+                where=f"{where}.attributes",
+                received=f"{name} of type {free[name].type()}",
+                remedy="leave it out; signup_at and valid_from are the times of a customer",
+            )
+    return {name: free[name] for name in wanted if name in free}
 
 
 def is_attribute(value: ir.Value) -> bool:
@@ -217,10 +225,11 @@ def _profile(
     spec: TableSpec, wanted: Sequence[str] | str, columns: dict[str, ir.Value], given: Mapping[str, ir.Value]
 ) -> dict[str, ir.Value]:
     """Columns without those attributes of the contract that neither the configuration maps nor `attributes` lists."""
+    listed = {name.casefold() for name in wanted}
     unwanted = {
         column.name
         for column in spec.mappable
-        if column.attribute and column.name not in given and wanted != "all" and column.name not in wanted
+        if column.attribute and column.name not in given and wanted != "all" and column.name not in listed
     }
     return {name: value for name, value in columns.items() if name not in unwanted}
 

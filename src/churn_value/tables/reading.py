@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.errors import SchemaError
+from churn_value.errors import ConfigError, SchemaError
 from churn_value.tables import casts
 from churn_value.tables.casts import Reading
 from churn_value.tables.csv_files import BrokenRow
@@ -152,6 +154,28 @@ def _rate(mapped: Mapped, rules: Rules) -> ir.Value | None:
         return None
     known = {rules.currency: 1.0, **rules.rates}
     return ibis.cases((code.isnull(), 1.0), *((code == name, float(rate)) for name, rate in known.items()), else_=None)
+
+
+def check_time_zone(connection: Any, mapped: Mapped, rules: Rules) -> None:
+    """Refuse a time zone the engine does not know.
+
+    Raises
+    ------
+    ConfigError
+        With the name nearest to the one received.
+    """
+    if rules.time_zone in (None, "UTC"):
+        return
+    known = [row[0] for row in connection.con.execute("SELECT name FROM pg_timezone_names()").fetchall()]
+    if rules.time_zone not in known:
+        close = difflib.get_close_matches(str(rules.time_zone), known, n=1)
+        raise ConfigError(
+            "a time zone must be a name of the tz database",
+            code="TIME_ZONE",
+            where=f"{mapped.where}.time_zone",
+            received=rules.time_zone,
+            remedy=f"did you mean {close[0]}?" if close else "write it as in Europe/London",
+        )
 
 
 def check_currencies(mapped: Mapped, rules: Rules) -> None:

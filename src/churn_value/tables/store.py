@@ -11,11 +11,12 @@ import ibis
 import ibis.expr.types as ir
 
 from churn_value.tables import rows
-from churn_value.tables.attributes import AttributeType, attribute_types
+from churn_value.tables.attributes import AttributeType, attribute_type_of, attribute_types
+from churn_value.tables.casts import Reading
 from churn_value.tables.cleaning import staged
 from churn_value.tables.content import content_of, quoted
 from churn_value.tables.quarantine import BROKEN_ROW, write_quarantine
-from churn_value.tables.reading import Mapped, Rules, check_columns, check_currencies, readings
+from churn_value.tables.reading import Mapped, Rules, check_columns, check_currencies, check_time_zone, readings
 from churn_value.tables.reasons import REASONS
 from churn_value.tables.repeats import marks_repeats, repeats_query
 from churn_value.tables.report import TableReport
@@ -50,14 +51,11 @@ def keep(
         When a column as a whole cannot be read, or currencies have no rate.
     """
     spec = mapped.spec
+    check_time_zone(connection, mapped, rules)
     read = readings(mapped, rules)
     check_currencies(mapped, rules)
     check_columns(mapped, read, rules)
-    known = dict(types or {})
-    known |= attribute_types(mapped.raw, {n: v for n, v in mapped.attributes.items() if n not in known})
-    known |= {
-        c.name: "number" if c.kind == "number" else "category" for c in spec.columns if c.attribute and c.name in read
-    }
+    known = _attribute_types(mapped, read, types or {})
     stage = staged(connection, mapped, read, known, rules)
     if marks_repeats(spec, frozenset(read)):
         stage = _remark(connection, mapped, stage, frozenset(read))
@@ -74,6 +72,20 @@ def keep(
     present = _present(mapped, table, total)
     report = _report(mapped, table, present, reasons, repeated=total - distinct, late=late)
     return Stored(table, present, known, report, sha256)
+
+
+def _attribute_types(
+    mapped: Mapped, read: Mapping[str, Reading], given: Mapping[str, AttributeType]
+) -> dict[str, AttributeType]:
+    """Types of all attributes: as given, as the contract says, else as the values show."""
+    contract = {
+        column.name: attribute_type_of(column)
+        for column in mapped.spec.columns
+        if column.attribute and column.name in read
+    }
+    known = {name: kind for name, kind in given.items() if name in mapped.attributes}
+    unknown = {name: value for name, value in mapped.attributes.items() if name not in known}
+    return known | attribute_types(mapped.raw, unknown) | contract
 
 
 def _remark(connection: Any, mapped: Mapped, stage: ir.Table, present: frozenset[str]) -> ir.Table:
