@@ -207,17 +207,17 @@ def _keys(grain: Grain, past: ir.Table, windows: Sequence[int | None]) -> ir.Tab
     return past.group_by([*_KEYS, *grain.key]).aggregate(**counts)
 
 
-def _versioned(table: ir.Table, event: str) -> ir.Table:
+def _versioned(table: ir.Table, event: str, contents: Sequence[str]) -> ir.Table:
     """Rows numbered per customer from oldest to newest; of equally old ones the order of their contents decides."""
-    contents = sorted(set(table.columns) - {"customer_id", event})
     order = [ibis.asc(table[name], nulls_first=True) for name in (event, *contents)]
     return table.mutate(version=ibis.row_number().over(ibis.window(group_by="customer_id", order_by=order)))
 
 
-def _latest(grain: Grain, table: ir.Table, asked: ir.Table) -> ir.Table:
+def _latest(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
     """The newest past row of each (customer, as_of)."""
     clocks = CLOCKS[grain.source]
-    rows = _numbered(grain.source, _versioned(table, clocks.event))
+    contents = sorted({column for f in features for column in f.requires})
+    rows = _numbered(grain.source, _versioned(table, clocks.event, contents))
     past = _past(rows, asked, clocks.masked)
     newest = past.version.max().over(ibis.window(group_by=list(_KEYS)))
     past = past.mutate(is_newest=past.version == newest)
@@ -227,7 +227,7 @@ def _latest(grain: Grain, table: ir.Table, asked: ir.Table) -> ir.Table:
 def _rows(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
     """Rows of the past that features of one grain see."""
     if grain.shape == "latest":
-        return _latest(grain, table, asked)
+        return _latest(grain, features, table, asked)
     past = _past(_partials(grain, table), asked, grain.masked)
     if grain.shape == "days":
         return _days(grain, past)

@@ -42,6 +42,16 @@ FAMILIES: tuple[ModuleType, ...] = (
     customers,
 )
 DEFAULT_WINDOWS_DAYS = windows_for(None, 90)
+EVERY_COLUMN: Mapping[str, frozenset[str]] = {
+    name: frozenset(column.name for column in spec.columns) for name, spec in CONTRACT.items()
+}
+"""Per table, every column of the contract: what is present when nothing is missing."""
+ATTRIBUTES_OF_CONTRACT: Mapping[str, FeatureType] = {
+    column.name: "number" if column.stored_type == "float64" else "category"
+    for column in CONTRACT["customers"].columns
+    if column.attribute
+}
+"""Attributes of customers that the contract names; a company's own come on top."""
 _TYPES: Mapping[FeatureType, str] = {"number": "float64", "category": "string"}
 
 

@@ -108,8 +108,8 @@ class Past:
         return self._rows.count(where=self._within(where))
 
     def sum(self, column: ir.NumericColumn, where: ir.BooleanValue | None = None) -> ir.IntegerScalar:
-        """Sum of an integer column; null when there is no row."""
-        return column.sum(where=self._within(where))
+        """Sum of an integer column; 0 when no row is in the window."""
+        return column.sum(where=self._within(where)).fill_null(0)
 
     def min(self, column: ir.Column, where: ir.BooleanValue | None = None) -> ir.Scalar:
         """Least value."""
@@ -186,7 +186,8 @@ class Past:
         total = self.sum(column).cast("float64")
         terms = (column > 0).ifelse(column * column.cast("float64").ln(), 0)
         value = total.nullif(0).ln() - stable_sum(terms, bits=MEAN_BITS) / total.nullif(0)
-        return ibis.greatest(value, 0)
+        # Rounding can leave a single key a hair below 0.
+        return ((value < 0) & (total > 0)).ifelse(0, value)
 
     def top(self, key: ir.StringColumn, column: ir.NumericColumn) -> ir.StringScalar:
         """Key with the greatest count; of equals the last by name, so that the answer does not depend on row order."""
