@@ -154,3 +154,16 @@ def world_at_edges(seed: int, size: int = 40) -> dict[str, list[dict]]:
 
 
 SPINE = [(c, day) for c in (*CUSTOMERS, "nobody") for day in AS_OFS]
+
+
+def side_by_side(worlds: list[dict[str, list[dict]]]) -> dict[str, list[dict]]:
+    """Several worlds as one, so that one query serves them all: world i's customer a is a/i."""
+    together: dict[str, list[dict]] = {source: [] for source in MAKERS}
+    for number, world in enumerate(worlds):
+        for source, rows in world.items():
+            together[source] += [row | {"customer_id": f"{row['customer_id']}/{number}"} for row in rows]
+    return together
+
+
+def spine_of(worlds: int) -> list[tuple[str, date]]:
+    return [(f"{customer}/{number}", as_of) for number in range(worlds) for customer, as_of in SPINE]
