@@ -49,7 +49,7 @@ def envelope(**changed):
         ({"items": [CANARY] * 1001, "explain": False}, "ITEMS_TOO_MANY", "items"),
         ({"items": [CANARY] * 101}, "EXPLAINED_TOO_MANY", "items"),
         (
-            {"items": [{"customer_id": CANARY, "as_of": "2024-01-01", "events": {}}] * 51},
+            {"items": [{"customer_id": CANARY, "as_of": "2024-01-01", "events": {}}] * 21},
             "EVENTS_TOO_MANY",
             "items",
         ),

@@ -5,8 +5,10 @@ from datetime import date
 import pytest
 from served_company import AS_OF, NAME
 
+from churn_value.errors import SchemaError
 from churn_value.scoring.answer import json_schema
 from churn_value.scoring.score import score
+from churn_value.service.isolation import isolated
 
 KNOWN = ("0001", "客户 3", "0040")
 RESULT_KEYS = set(json_schema()["properties"]) - {"model", "policy"} | {"error"}
@@ -150,10 +152,17 @@ def bad_items(company):
         "an id in a row": (rows({**row, "customer_id": "0002"}), "COLUMN_UNKNOWN"),
         "a missing column": (rows({"event_time": row["event_time"]}), "COLUMN_MISSING"),
         "a text for an amount": (rows({**row, "amount": "secret-4711"}), "ROW_INVALID"),
-        "a null amount": (rows({**row, "amount": None}), "EVENTS_REFUSED"),
-        "a time that is none": (rows({**row, "event_time": "secret-4711"}), "EVENTS_REFUSED"),
-        "a time without zone": (rows({**row, "event_time": "2024-05-05T10:00:00"}), "EVENTS_REFUSED"),
-        "a time to come": (rows({**row, "event_time": "2190-05-05T10:00:00Z"}), "EVENTS_REFUSED"),
+        "a null amount": (rows({**row, "amount": None}), "ROW_INVALID"),
+        "an endless amount": (rows({**row, "amount": 1e300}), "ROW_INVALID"),
+        "a time that is none": (rows({**row, "event_time": "secret-4711"}), "ROW_INVALID"),
+        "a time without zone": (rows({**row, "event_time": "2024-05-05T10:00:00"}), "ROW_INVALID"),
+        "a time to come": (rows({**row, "event_time": "2190-05-05T10:00:00Z"}), "ROW_INVALID"),
+        "a time out of this world": (rows({**row, "event_time": "0001-01-01T00:00:00+23:59"}), "ROW_INVALID"),
+        "an unknown currency": (rows({**row, "currency": "XXX"}), "ROW_INVALID"),
+        "two customers rows that disagree": (
+            events_item(company, "0001", events={"customers": [{"plan": "plus"}, {"plan": "basic"}]}),
+            "EVENTS_REFUSED",
+        ),
     }
 
 
@@ -175,14 +184,33 @@ def test_each_bad_item_is_named_and_fails_nothing_else(client, company):
     assert len({str(without_place(result)) for result in results[2::2]}) == 1
 
 
-def test_a_good_item_with_events_survives_a_bad_one(client, company):
+def test_a_good_item_with_events_survives_one_that_only_the_engine_refuses(client, company):
     bad = events_item(company, "0002")
-    bad["events"]["purchases"][0]["event_time"] = "never"
+    bad["events"]["customers"] = [{"region": "north"}, {"region": "south"}]
     good = events_item(company, "0001")
+    good["events"]["customers"] = [{"region": "north"}]
     results = ask(client, [good, bad, good])["results"]
     assert [result["status"] for result in results] == ["ok", "invalid", "ok"]
-    assert results[1]["error"]["field"] == "events.purchases: BAD_TIME"
+    assert results[1]["error"]["code"] == "EVENTS_REFUSED"
+    assert results[1]["error"]["field"] == "events.customers: CONFLICTING"
     assert without_place(results[0]) == without_place(ask(client, [good])["results"][0])
+
+
+def test_when_too_many_are_at_fault_to_be_told_apart_that_is_said():
+    tried = []
+
+    def attempt(part):
+        tried.append(len(part))
+        if set(part) & set(range(4, 16)):
+            raise SchemaError("planted")
+        return "fine"
+
+    outcomes = list(isolated(list(range(16)), attempt, most_halvings=3))
+    assert len(tried) == 7
+    assert sorted(index for part, _ in outcomes for index in part) == list(range(16))
+    assert [part for part, outcome in outcomes if outcome == "fine"] == [[0, 1, 2, 3]]
+    alone = list(isolated(list(range(16)), attempt))
+    assert [part for part, outcome in alone if outcome != "fine"] == [[index] for index in range(4, 16)]
 
 
 def test_a_feature_left_out_makes_the_answer_partial(client, company):

@@ -23,6 +23,7 @@ from churn_value.service.problems import document, problem, refusal
 REQUEST_ID = "churn_value.request_id"
 CODE = "churn_value.code"
 ITEMS = "churn_value.items"
+HTTP_OK = 200
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -35,7 +36,10 @@ def values(scope: Scope, name: bytes) -> list[bytes]:
 
 
 class Correlation:
-    """Give each request an id, send it back, and write one log line without ids or values of customers."""
+    """Give each request an id, send it back, and write one log line without ids or values of customers.
+
+    Health checks that went well are not logged: an orchestrator asks every few seconds.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -58,7 +62,8 @@ class Correlation:
         try:
             await self.app(scope, receive, note)
         finally:
-            log.info(_line(scope, status, time.perf_counter() - started))
+            if status != HTTP_OK or scope["path"] not in OPEN_ROUTES:
+                log.info(_line(scope, status, time.perf_counter() - started))
 
 
 def _request_id(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -11,18 +12,32 @@ Outcome = TypeVar("Outcome")
 
 
 def isolated(
-    indices: Sequence[int], attempt: Callable[[Sequence[int]], Outcome]
+    indices: Sequence[int], attempt: Callable[[Sequence[int]], Outcome], *, most_halvings: int | None = None
 ) -> Iterator[tuple[Sequence[int], Outcome | ChurnValueError]]:
-    """Outcomes of `attempt` over parts of `indices`, in order; an error stands beside a single index.
+    """Outcomes of `attempt` over parts of `indices`, largest first.
 
-    One fault among n items costs about 2 log2(n) further attempts.
+    One fault among n items costs log2(n) halvings of two attempts each.
+
+    Parameters
+    ----------
+    indices
+        Items to try.
+    attempt
+        Does the work for some of them, all or none.
+    most_halvings
+        Bound on the cost of many faults; None: halve until every fault stands alone. Once it is reached, an error may
+        stand beside several indices.
     """
-    try:
-        yield indices, attempt(indices)
-    except ChurnValueError as error:
-        if len(indices) == 1:
-            yield indices, error
-            return
-        half = len(indices) // 2
-        yield from isolated(indices[:half], attempt)
-        yield from isolated(indices[half:], attempt)
+    parts = deque([indices])
+    halvings = 0
+    while parts:
+        part = parts.popleft()
+        try:
+            yield part, attempt(part)
+        except ChurnValueError as error:
+            if len(part) == 1 or halvings == most_halvings:
+                yield part, error
+                continue
+            halvings += 1
+            half = len(part) // 2
+            parts.extend((part[:half], part[half:]))

@@ -51,7 +51,7 @@ class Options:
     body_timeout_s: float = 10.0
     items: int = 1_000
     explained: int = 100
-    event_items: int = 50
+    event_items: int = 20
     poll_s: float = 0.5
     cache_bytes: int = 256 * 1_048_576
 

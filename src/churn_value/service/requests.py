@@ -34,8 +34,9 @@ FAULTS: Mapping[str, tuple[Status, str]] = {
     "TABLE_UNKNOWN": ("invalid", "events has a table the served model does not use."),
     "COLUMN_UNKNOWN": ("invalid", "A row has a column that is not in the table contract."),
     "COLUMN_MISSING": ("invalid", "A row lacks a column the table contract requires."),
-    "ROW_INVALID": ("invalid", "A row has a value of the wrong type."),
+    "ROW_INVALID": ("invalid", "A row has a value of the wrong type or range."),
     "EVENTS_REFUSED": ("invalid", "The events break the table contract."),
+    "EVENTS_NOT_SEPARATED": ("invalid", "Too many items are at fault to tell this one apart; send it by itself."),
     "CUSTOMER_NOT_FOUND": ("not_found", "The customer is not in the last scored feature table."),
     "FEATURES_OUTDATED": (
         "ineligible",

@@ -109,7 +109,31 @@ def serve(options: Options, *, host: str = LOCAL, port: int = PORT) -> None:
         See `check_bind`.
     """
     address = check_bind(host, options.keys_file)
+    check_port(address, port)
     os.execve(sys.executable, command(address, port), environment(options, Settings.from_environment(), port))  # noqa: S606 - our own interpreter
+
+
+def check_port(address: str, port: int) -> None:
+    """Refuse a port that cannot be bound, before a supervisor would.
+
+    Raises
+    ------
+    ConfigError
+        ``PORT_UNAVAILABLE``.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                "the port must be free",
+                code="PORT_UNAVAILABLE",
+                where="--port",
+                received=f"{port}: {error}",
+                remedy="stop what listens there, or give another --port",
+            ) from None
 
 
 def free_port() -> int:
@@ -168,6 +192,7 @@ def running(
     settings = settings or Settings.from_environment()
     options = replace(options or Options.from_environment(), name=name)
     port = port or free_port()
+    check_port(LOCAL, port)
     variables = environment(options, settings, port)
     log = settings.place(name) / "service" / f"{port}.log"
     with log.open("wb") as output:
