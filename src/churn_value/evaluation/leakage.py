@@ -21,8 +21,8 @@ from churn_value.estimators.metrics import auc, spearman
 ATTRIBUTE_SOURCES = frozenset({"customers", "snapshots"})
 CERTAIN_AUC = 0.99
 CERTAIN_AUC_OF_EVENTS = 0.999
-NEAR_AUC, NEAR_GAP = 0.97, 0.10
-SUSPECT_AUC, SUSPECT_GAP = 0.93, 0.12
+NEAR_AUC, NEAR_GAP = 0.96, 0.08
+SUSPECT_AUC, SUSPECT_GAP = 0.93, 0.10
 CERTAIN_RHO, ERROR_RATIO = 0.98, 3.0
 RELATED_RHO = 0.6
 FEWEST_OF_CLASS = 20
@@ -137,8 +137,8 @@ def _scores(
 def label_copies(frame: pd.DataFrame, features: Sequence[FeatureLike], *, seed: int) -> Scan | None:
     """Features that alone tell who churned.
 
-    Certain is an attribute with AUC alone of at least 0.99, or of at least 0.97 when no other feature comes within
-    0.10 of it; a feature from events only with 0.999, since inactivity can honestly tell nearly everything. An
+    Certain is an attribute with AUC alone of at least 0.99, or of at least 0.96 when no other feature comes within
+    0.08 of it; a feature from events only with 0.999, since inactivity can honestly tell nearly everything. An
     attribute which together with a feature of the past tells it, as a total written after the outcome does, is certain
     too. Suspect is what stands alone above 0.93.
 
@@ -215,8 +215,12 @@ def value_copies(frame: pd.DataFrame, features: Sequence[FeatureLike]) -> tuple[
     numbers = [feature for feature in features if feature.dtype == "number"]
     scores = {feature.name: _rank_relation(rows[feature.name], value) for feature in numbers}
     past = max((scores[f.name] for f in numbers if not is_attribute(f)), default=0.0)
-    needed = max(CERTAIN_RHO, 1 - (1 - past) / ERROR_RATIO)
-    return _worst_first({f.name: scores[f.name] for f in numbers if is_attribute(f) and scores[f.name] >= needed})
+    written = {f.name: scores[f.name] for f in numbers if is_attribute(f)}
+    return _worst_first({name: rho for name, rho in written.items() if _is_written_later(rho, past)})
+
+
+def _is_written_later(rho: float, past: float) -> bool:
+    return rho >= CERTAIN_RHO and 1 - rho < (1 - past) / ERROR_RATIO
 
 
 def _rank_relation(column: pd.Series, value: FloatArray) -> float:

@@ -126,6 +126,11 @@ class TrainingRun:
         """A figure as PNG or SVG, by the ending of `place`."""
         self.store.client.log_figure(self.run_id, figure, place)
 
+    def figures(self, figures: Mapping[str, Figure]) -> None:
+        """Figures by name, as PNG in the folder ``figures``."""
+        for name, figure in figures.items():
+            self.figure(f"figures/{name}.png", figure)
+
     def text(self, place: str, content: str) -> None:
         """A text file."""
         self.store.client.log_text(self.run_id, content, place)
