@@ -200,11 +200,12 @@ def _to_utc(clock: ir.TimestampValue, zone: str | None) -> ir.TimestampValue:
 
 def _read_time_text(source: ir.StringValue, zone: str | None) -> Reading:
     text = blank_to_null(source)
-    has_offset = text.re_search(_WITH_OFFSET)
+    is_day = text.re_search(_DATE_ONLY)
+    has_offset = text.re_search(_WITH_OFFSET) & ~is_day
     clock = _to_utc(text.try_cast("timestamp"), zone)
     instant = _in_range(_clock_at("UTC", text.try_cast(_ZONED)).cast("timestamp(6)"))
     stamp = ibis.ifelse(has_offset, instant, clock)
-    naive = stamp.notnull() & ~has_offset & ~text.re_search(_DATE_ONLY)
+    naive = stamp.notnull() & ~has_offset & ~is_day
     return Reading(stamp, text.isnull(), naive)
 
 

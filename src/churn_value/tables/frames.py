@@ -62,7 +62,7 @@ def _empty(spec: TableSpec) -> pa.Table:
 
 def _arrow(frame: pd.DataFrame, where: str) -> pa.Table:
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
         raise SchemaError(
             "every column of a frame must hold one type",
@@ -71,3 +71,9 @@ def _arrow(frame: pd.DataFrame, where: str) -> pa.Table:
             received=str(error).splitlines()[0],
             remedy="make the column all text or all numbers",
         ) from None
+    return arrow.cast(pa.schema([_typed(field) for field in arrow.schema]))
+
+
+def _typed(field: pa.Field) -> pa.Field:
+    """Field of a column that holds anything; one of nulls alone counts as text."""
+    return field.with_type(pa.string()) if pa.types.is_null(field.type) else field

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import ibis.expr.types as ir
@@ -67,22 +67,16 @@ def opened(
     files = files_at(path, root, where)
     kind = _kind(files, where)
     broken: tuple[BrokenRow, ...] = ()
-    if kind == ".csv":
-        broken = load_csv(connection, name, files, separator, where)
-    elif kind == ".parquet":
-        _view_parquet(connection, name, files, where)
-    else:
-        _view_duckdb(connection, name, files, table, where)
-    try:
+    with ExitStack() as stack:
+        made = "TABLE"
+        if kind == ".csv":
+            broken = load_csv(connection, name, files, separator, where)
+        elif kind == ".parquet":
+            made = _view_parquet(connection, name, files, where)
+        else:
+            made = stack.enter_context(_opened_duckdb(connection, name, files, table, where))
+        stack.callback(connection.raw_sql, f"DROP {made} {quoted(name)}")
         yield Source(connection.table(name), broken)
-    finally:
-        _forget(connection, name, kind)
-
-
-def _forget(connection: Any, name: str, kind: str) -> None:
-    connection.raw_sql(f"DROP {'TABLE' if kind == '.csv' else 'VIEW'} {quoted(name)}")
-    if kind == ".duckdb":
-        connection.raw_sql(f"DETACH {quoted(name + '_file')}")
 
 
 def files_at(path: str, root: Path, where: str) -> list[Path]:
@@ -122,7 +116,7 @@ def _kind(files: Sequence[Path], where: str) -> str:
     return kinds.pop()
 
 
-def _view_parquet(connection: Any, name: str, files: Sequence[Path], where: str) -> None:
+def _view_parquet(connection: Any, name: str, files: Sequence[Path], where: str) -> str:
     shape = _parquet_shape(connection, files, where)
     offsets, total = [], 0
     for path in files:
@@ -136,6 +130,7 @@ def _view_parquet(connection: Any, name: str, files: Sequence[Path], where: str)
         f"JOIN (VALUES {', '.join(offsets)}) AS o(path, before) ON p.__file = o.path"
     )
     _run(connection, query, files, where)
+    return "VIEW"
 
 
 def _parquet_shape(connection: Any, files: Sequence[Path], where: str) -> dict[str, int]:
@@ -161,28 +156,40 @@ def _parquet_shape(connection: Any, files: Sequence[Path], where: str) -> dict[s
     return {row[0]: int(row[1]) for row in counted.fetchall()}
 
 
-def _view_duckdb(connection: Any, name: str, files: Sequence[Path], table: str | None, where: str) -> None:
+@contextmanager
+def _opened_duckdb(
+    connection: Any, name: str, files: Sequence[Path], table: str | None, where: str
+) -> Iterator[Literal["TABLE", "VIEW"]]:
+    """Rows of a table or view in a DuckDB file, which stays attached meanwhile; gives what was made of them."""
     if len(files) > 1:
         raise SchemaError(
             "a DuckDB path must name one file", code="FILE_TYPE", where=f"{where}.path", received=f"{len(files)} files"
         )
-    file = quoted(name + "_file")
-    _run(connection, f"ATTACH {literal(str(files[0]))} AS {file} (READ_ONLY)", files, where)
-    held = connection.con.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 UNION ALL "
-        "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal AND database_name = $1 ORDER BY ALL",
-        [name + "_file"],
-    ).fetchall()
-    known = {(row[1] if row[0] == "main" else f"{row[0]}.{row[1]}"): row for row in held}
-    if table not in known:
-        connection.raw_sql(f"DETACH {file}")
-        raise _no_table(table, list(known), where)
-    schema, inner = known[table]
-    query = (
-        f"CREATE TEMP VIEW {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} "  # noqa: S608
-        f"FROM {file}.{quoted(schema)}.{quoted(inner)}"
-    )
-    _run(connection, query, files, where)
+    file = f"{name}_file"
+    _run(connection, f"ATTACH {literal(str(files[0]))} AS {quoted(file)} (READ_ONLY)", files, where)
+    try:
+        held = connection.con.execute(
+            "SELECT schema_name, table_name, 'VIEW' FROM duckdb_tables() WHERE database_name = $1 UNION ALL "
+            "SELECT schema_name, view_name, 'TABLE' FROM duckdb_views() WHERE NOT internal AND database_name = $1 "
+            "ORDER BY ALL",
+            [file],
+        ).fetchall()
+        known = {(row[1] if row[0] == "main" else f"{row[0]}.{row[1]}"): row for row in held}
+        if table not in known:
+            raise _no_table(table, list(known), where)
+        schema, inner, made = known[table]
+        # A view's own query is only understood from inside its file, so its rows are copied; a table's are not.
+        query = (
+            f"CREATE TEMP {made} {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} "  # noqa: S608
+            f"FROM {quoted(file)}.{quoted(schema)}.{quoted(inner)}"
+        )
+        connection.raw_sql(f"USE {quoted(file)}")
+        _run(connection, query, files, where)
+        connection.raw_sql("USE memory")
+        yield made
+    finally:
+        connection.raw_sql("USE memory")
+        connection.raw_sql(f"DETACH {quoted(file)}")
 
 
 def _no_table(table: str | None, known: list[str], where: str) -> SchemaError:

@@ -1,0 +1,157 @@
+"""Sources: the same rows from Parquet, CSV and DuckDB, globs, look-ups."""
+
+import gzip
+import re
+
+import duckdb
+import pandas as pd
+import pytest
+from dirty_files import NOW, config_of, load_text, rows_of
+
+from churn_value.errors import SchemaError
+from churn_value.tables.load import load_tables
+
+ORDERS = pd.DataFrame(
+    {
+        "customer_id": [1, 2, 3],
+        "event_time": pd.to_datetime(["2024-05-01", "2024-05-02", "2024-05-03"]).tz_localize("UTC"),
+        "amount": [1.25, 2.5, -3.75],
+        "product_id": [10, 11, 99],
+    }
+)
+
+
+def load(folder, settings, **company):
+    return load_tables(config_of({"purchases": settings}, **company), data_root=folder, observed_now=NOW)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("files")
+    text = ORDERS.to_csv(index=False)
+    (made / "orders.csv").write_text(text)
+    (made / "bom.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (made / "crlf.csv").write_bytes(text.replace("\n", "\r\n").encode())
+    (made / "semicolon.csv").write_text(ORDERS.to_csv(index=False, sep=";"))
+    with gzip.open(made / "packed.csv.gz", "wt") as file:
+        file.write(text)
+    (made / "parts").mkdir()
+    ORDERS.head(1).to_csv(made / "parts" / "a.csv", index=False)
+    ORDERS.tail(2).to_csv(made / "parts" / "b.csv", index=False)
+    ORDERS.to_parquet(made / "orders.parquet")
+    ORDERS.head(2).to_parquet(made / "parts" / "a.parquet")
+    ORDERS.tail(1).to_parquet(made / "parts" / "b.parquet")
+    with duckdb.connect(made / "shop.duckdb") as connection:
+        connection.register("held", ORDERS)
+        connection.execute("CREATE SCHEMA sales")
+        connection.execute("CREATE TABLE orders AS FROM held")
+        connection.execute("CREATE VIEW sales.all_orders AS FROM orders")
+    return made
+
+
+SOURCES = [
+    {"path": "orders.csv"},
+    {"path": "bom.csv"},
+    {"path": "crlf.csv"},
+    {"path": "semicolon.csv", "separator": ";"},
+    {"path": "packed.csv.gz"},
+    {"path": "parts/*.csv"},
+    {"path": "orders.parquet"},
+    {"path": "parts/*.parquet"},
+    {"path": "shop.duckdb", "table": "orders"},
+    {"path": "shop.duckdb", "table": "sales.all_orders"},
+]
+
+
+def test_every_kind_of_source_gives_the_same_rows_and_the_same_hash(folder):
+    loaded = [load(folder, source) for source in SOURCES]
+    assert len({tables.sha256 for tables in loaded}) == 1
+    rows = rows_of(loaded[0], "purchases", "customer_id", "amount_minor", "product_id")
+    assert rows == [("1", 125, "10"), ("2", 250, "11"), ("3", -375, "99")]
+
+
+def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path):
+    assert load(tmp_path, {"path": str(folder / "orders.csv")}).reports["purchases"].read == 3
+
+
+def test_sources_are_let_go_after_loading(folder):
+    load(folder, {"path": "shop.duckdb", "table": "orders"})
+    with duckdb.connect(folder / "shop.duckdb") as connection:
+        connection.execute("CREATE OR REPLACE TABLE scratch AS SELECT 1")
+
+
+PRODUCTS = "product,department\n10,DELI\n11,\n12,TOYS\n"
+
+
+def test_a_look_up_brings_columns_and_never_rows(folder, tmp_path):
+    (tmp_path / "orders.parquet").write_bytes((folder / "orders.parquet").read_bytes())
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    join = {"path": "products.csv", "on": {"product_id": "product"}, "null_values": {"department": ["DELI"]}}
+    settings = {"path": "orders.parquet", "joins": [join], "columns": {"category": "department"}}
+    tables = load(tmp_path, settings)
+    assert rows_of(tables, "purchases", "customer_id", "category") == [("1", None), ("2", None), ("3", None)]
+    settings["joins"] = [{**join, "null_values": {}}]
+    assert rows_of(load(tmp_path, settings), "purchases", "customer_id", "category")[0] == ("1", "DELI")
+
+
+@pytest.mark.parametrize(
+    ("products", "join", "code", "message"),
+    [
+        (PRODUCTS + "10,MEAT\n", {}, "JOIN_KEY_REPEATED", r"joins\[0\].*1 keys of product .* products\.csv"),
+        (PRODUCTS, {"on": {"product_id": "prduct"}}, "MISSING_COLUMN", r"joins\[0\]\.on.*did you mean product\?"),
+        (PRODUCTS, {"on": {"productid": "product"}}, "MISSING_COLUMN", r"joins\[0\]\.on.*did you mean product_id\?"),
+        (PRODUCTS, {"columns": ["dept"]}, "MISSING_COLUMN", r"joins\[0\]\.columns.*received dept"),
+        ("product,amount\n10,1\n", {}, "AMBIGUOUS_MAPPING", r"amount must come from one place"),
+        (PRODUCTS + "13\n", {}, "BROKEN_FILE", r"1 broken lines, the first in line 5"),
+    ],
+)
+def test_a_doubtful_look_up_is_refused_by_name(folder, tmp_path, products, join, code, message):
+    (tmp_path / "products.csv").write_text(products)
+    settings = {
+        "path": str(folder / "orders.parquet"),
+        "joins": [{"path": "products.csv", "on": {"product_id": "product"}, **join}],
+    }
+    with pytest.raises(SchemaError) as caught:
+        load(tmp_path, settings)
+    assert caught.value.code == code
+    assert re.search(message, str(caught.value)), str(caught.value)
+
+
+def test_an_empty_key_matches_nothing_and_may_repeat(tmp_path):
+    (tmp_path / "products.csv").write_text("product,department\n,A\n,B\n10,DELI\n")
+    join = {"path": "products.csv", "on": {"product_id": "product"}}
+    text = "customer_id,event_time,amount,product_id\na,2024-05-01,1,\nb,2024-05-01,1,10\n"
+    tables = load_text(
+        tmp_path, {"purchases": text}, {"purchases": {"joins": [join], "columns": {"category": "department"}}}
+    )
+    assert rows_of(tables, "purchases", "customer_id", "category") == [("a", None), ("b", "DELI")]
+
+
+def test_columns_are_mapped_derived_and_set_as_the_configuration_says(tmp_path):
+    text = "Kunde,Datum,Menge,Preis je Stück\n1,2024-05-01,3,2.50\n2,2024-05-02,-1,2.50\n"
+    settings = {
+        "columns": {"customer_id": "Kunde", "event_time": "Datum", "quantity": "Menge"},
+        "derived": {"amount": "Menge * `Preis je Stück`", "is_return": "Menge < 0"},
+        "constants": {"channel": "Laden"},
+    }
+    tables = load_text(tmp_path, {"purchases": text}, {"purchases": settings})
+    rows = rows_of(tables, "purchases", "customer_id", "amount_minor", "is_return", "channel")
+    assert rows == [("1", 750, False, "Laden"), ("2", -250, True, "Laden")]
+
+
+def test_left_over_columns_become_attributes_unless_they_were_used(tmp_path):
+    text = "id,Churn,tenure,since,Gender\na,Yes,3,2024-05-01,f\nb,No,4,2024-05-01,m\n"
+    settings = {"columns": {"customer_id": "id"}, "derived": {"label": "Churn == 'Yes'", "months": "tenure * 12"}}
+    tables = load_text(tmp_path, {"snapshots": text}, {"snapshots": settings})
+    assert tables.present["snapshots"] == {"label", "months", "since", "Gender"}
+    assert rows_of(tables, "snapshots", "customer_id", "label", "months") == [("a", 1, 36.0), ("b", 0, 48.0)]
+
+
+def test_listed_attributes_are_the_only_ones(tmp_path):
+    text = "customer_id,gender,age,secret\na,f,3,x\n"
+    settings = {"attributes": ["gender", "age"]}
+    tables = load_text(tmp_path, {"customers": text}, {"customers": settings})
+    assert tables.present["customers"] == {"gender", "age"}
+    others = load_text(tmp_path, {"customers": text}, {"customers": {"attributes": ["age"]}})
+    assert others.present["customers"] == {"age"}
+    assert rows_of(others, "customers", "customer_id", "gender") == [("a", None)]
