@@ -21,6 +21,7 @@ ROOMS = (
     "evaluation",
     "scoring",
     "tracking",
+    "training",
     "monitoring",
     "service",
     "cli",

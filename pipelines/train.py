@@ -1,0 +1,130 @@
+"""Tables to a tracked, registered challenger: both heads tuned and fitted, judged beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from churn_value.cli import ConfigPath, Overrides, main, progress, stderr, stdout, step, table
+from churn_value.config import Config, load_config
+from churn_value.dataset import build_dataset
+from churn_value.estimators.tuning import TrialReport
+from churn_value.evaluation.card import metric_rows
+from churn_value.evaluation.checks import refuse_leaks, run_checks
+from churn_value.evaluation.subject import Subject
+from churn_value.provenance import commit
+from churn_value.scoring.bundle import load_bundle
+from churn_value.settings import Settings
+from churn_value.tables.load import load_tables
+from churn_value.tracking.exported import champion_folder
+from churn_value.tracking.registry import Version, register
+from churn_value.tracking.runs import CHECKS_FILE, TrainingRun, training_run
+from churn_value.tracking.store import open_store
+from churn_value.training.judge import judge
+from churn_value.training.pack import pack
+from churn_value.training.record import Trained, record
+from churn_value.training.search import fitted, search
+
+
+@dataclass(frozen=True)
+class Result:
+    """A registered challenger, what was found about it, and the report to open."""
+
+    version: Version
+    subject: Subject
+    bundle: Path
+    report: Path
+
+
+@contextmanager
+def _bars(config: Config, run: TrainingRun) -> Iterator[Callable[[TrialReport], None]]:
+    """One bar per head; each trial moves it and becomes a nested run."""
+    with progress() as bar:
+        tasks = {
+            head: bar.add_task(f"tuning {head}", total=config.tuning.trials, start=False) for head in ("churn", "value")
+        }
+        if not config.has_value:
+            bar.remove_task(tasks["value"])
+
+        def told(report: TrialReport) -> None:
+            bar.start_task(tasks[report.head])
+            text = f"tuning {report.head}: best loss {report.best:.4f}"
+            bar.update(tasks[report.head], completed=report.number + 1, description=text)
+            figures = {"loss": report.loss, "best": report.best, **report.beside}
+            run.trial(report.head, report.number, report.params, figures)
+
+        yield told
+
+
+def run(config: Config, settings: Settings) -> Result:
+    """Train, judge and register a challenger.
+
+    Raises
+    ------
+    LeakageError
+        When a feature knows the future or the label; the run is kept, marked failed, with the checks' findings.
+    """
+    now = datetime.now(UTC)
+    place = settings.place(config.name)
+    folder = champion_folder(settings.exported(config.name))
+    champion = None if folder is None else load_bundle(folder)
+    store = open_store(settings.tracking_uri, state=settings.artifacts)
+    with step(f"reading the tables of {config.name}"):
+        tables = load_tables(
+            config,
+            data_root=settings.data_root,
+            observed_now=now,
+            quarantine_dir=settings.quarantine(config.name),
+            threads=config.tuning.threads,
+        )
+    tags = {"config_sha256": config.sha256, "data_sha256": tables.sha256, "git_commit": commit()}
+    with training_run(store, config.name, run_name=f"train {now:%Y-%m-%d %H:%M:%S}", tags=tags) as tracked:
+        tracked.document("data/tables.json", {name: report.as_dict() for name, report in tables.reports.items()})
+        with step("features and labels of every as_of"):
+            data = build_dataset(config, tables)
+        tracked.document("data/manifest.json", data.manifest)
+        with step(f"checks of {len(data.frame):,} rows and {len(data.catalog.names)} features"):
+            checks = run_checks(
+                data.frame,
+                data.catalog.features,
+                horizon_days=config.horizon_days,
+                seed=config.tuning.seed,
+                dated=data.split is not None,
+            )
+            tracked.document(CHECKS_FILE, [check.to_dict() for check in checks])
+        refuse_leaks(checks)
+        with _bars(config, tracked) as told:
+            searched = search(data, config, storage=settings.studies(config.name), on_trial=told)
+        with step("fitting both heads" if config.has_value else "fitting the churn head"):
+            model = fitted(data, config, searched)
+        with step("judging on the test rows, beside the baselines"):
+            judged = judge(config, tables, data, model, champion)
+            bundle = pack(config, data, model, judged.evaluation, folder=place / "bundles", now=now)
+        with step("writing the run, its card and its report"):
+            trained = Trained(config, data, checks, searched, model, judged, load_bundle(bundle))
+            where, page = record(tracked, trained, bundle)
+            report = place / "report.html"
+            report.write_text(page, encoding="utf-8")
+        version = register(store, config.name, tracked.run_id, where, {"data_sha256": tables.sha256})
+    return Result(version, trained.subject, bundle, report)
+
+
+def show(result: Result) -> None:
+    """Print the comparison on the test rows."""
+    header, rows = metric_rows(result.subject, "en")
+    title = f"version {result.version.number} on {result.subject.evaluation.rows:,} test rows"
+    stdout.print(table(title, tuple(header), rows))
+
+
+def command(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Train both heads on a company's tables, judge them beside the baselines, register the challenger."""
+    result = run(load_config(config, tuple(overrides or ())), Settings.from_environment())
+    show(result)
+    stderr.print(f"report: {result.report}; next: python -m pipelines.promote with the same --config")
+
+
+if __name__ == "__main__":
+    main(command)

@@ -1,0 +1,1 @@
+"""What one training run does, step by step: search, judge, pack, record."""
