@@ -172,8 +172,9 @@ class Bundle:
         return tuple(by_name[name] for name in self.model.design.names)
 
 
-def _canonical(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1).encode()
+def _json(content: Any) -> bytes:
+    """JSON in the order of `content`: the order of attributes is the order of their features."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
 def stored_catalog(catalog: CatalogLike, parameters: Mapping[str, Any]) -> StoredCatalog:
@@ -185,7 +186,7 @@ def stored_catalog(catalog: CatalogLike, parameters: Mapping[str, Any]) -> Store
 
 def _catalog_json(catalog: StoredCatalog) -> bytes:
     rows = [{name: getattr(feature, name) for name in StoredFeature.__slots__} for feature in catalog.features]
-    return _canonical({"fingerprint": catalog.fingerprint, "parameters": catalog.parameters, "features": rows})
+    return _json({"fingerprint": catalog.fingerprint, "parameters": catalog.parameters, "features": rows})
 
 
 def _catalog_of(text: bytes) -> StoredCatalog:
@@ -237,8 +238,8 @@ def write_bundle(
     files["features.json"] = _catalog_json(stored_catalog(catalog, parameters))
     files["policy.yaml"] = policy.to_yaml().encode()
     files["reference.json"] = reference.to_json().encode()
-    files["config.json"] = _canonical(config.model_dump(mode="json"))
-    files["golden.json"] = _canonical(golden_of(golden, model.predict(golden), model.design.names))
+    files["config.json"] = _json(config.model_dump(mode="json"))
+    files["golden.json"] = _json(golden_of(golden, model.predict(golden), model.design.names))
     return write_addressed(folder, files, {**manifest, "format": FORMAT})
 
 

@@ -92,7 +92,7 @@ def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
         frame[name] = frame[name].astype("Int64")
     for name in NUMBERS:
         frame[name] = frame[name].astype("float64")
-    frame["tags"] = [json.dumps(_tags(answer), ensure_ascii=False) for answer in answers]
+    frame["tags"] = pd.Series([json.dumps(_tags(answer), ensure_ascii=False) for answer in answers], dtype=object)
     for name, adapter in NESTED.items():
         texts = [adapter.dump_json(getattr(answer, name)).decode() for answer in answers]
         frame[name] = pd.Series([None if text == "null" else text for text in texts], dtype=object)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from scored_company import AS_OF, POLICIES, population, written
+from scored_company import loaded as load_company
+
+from churn_value.scoring.lifecycle import expected_next_purchase, lifecycle
+from churn_value.scoring.policy import load_policy
+from churn_value.scoring.quantities import CELLS, NUMBERS
+from churn_value.scoring.rfm import grade, segment
+from churn_value.scoring.score import score
+
+RETAIL = load_policy(POLICIES / "retail.yaml")
+
+
+def test_quintiles_of_percentiles():
+    percentiles = np.array([1, 20, 21, 60, 81, 100, np.nan])
+    assert grade(percentiles, percentiles, "quintiles").tolist()[:-1] == [1, 1, 2, 3, 5, 5]
+    assert np.isnan(grade(percentiles, percentiles, "quintiles")[-1])
+
+
+def test_recent_is_good():
+    days = np.array([1.0, 30.0, 31.0, 240.0, 241.0])
+    cuts = (30.0, 60.0, 120.0, 240.0)
+    assert grade(days, days, cuts, low_is_good=True).tolist() == [5, 5, 4, 2, 1]
+    assert grade(np.array([1.0, 100.0]), np.array([1.0, 100.0]), "quintiles", low_is_good=True).tolist() == [5, 1]
+
+
+@pytest.mark.parametrize(
+    ("r", "f", "m", "expected"),
+    [
+        (5, 5, 5, "champion"),
+        (3, 4, 1, "loyal"),
+        (3, 1, 5, "big_spender"),
+        (4, 2, 1, "promising"),
+        (5, 1, 1, "newcomer"),
+        (3, 1, 1, "needs_attention"),
+        (1, 5, 5, "cannot_lose"),
+        (2, 1, 1, "slipping"),
+        (1, 1, 1, "hibernating"),
+    ],
+)
+def test_segments_of_the_retail_policy(r, f, m, expected):
+    cell = {"r": np.array([float(r)]), "f": np.array([float(f)]), "m": np.array([float(m)])}
+    assert RETAIL.rfm.segments[segment(cell, RETAIL)[0]].code == expected
+
+
+def test_who_never_purchased_is_in_no_segment():
+    nobody = {name: np.array([np.nan]) for name in "rfm"}
+    assert segment(nobody, RETAIL).tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, "prospect"),
+        ({"purchase_days": 1, "rhythm_ratio": 0.5}, "new"),
+        ({"purchase_days": 3, "rhythm_ratio": 1}, "active"),
+        ({"purchase_days": 6, "rhythm_ratio": 1}, "mature"),
+        ({"purchase_days": 12, "rhythm_ratio": 1, "churn_probability": 0.1}, "loyal"),
+        ({"purchase_days": 12, "rhythm_ratio": 1, "churn_probability": 0.3}, "mature"),
+        ({"purchase_days": 12, "rhythm_ratio": 2.1, "churn_probability": 0.1}, "at_risk"),
+        ({"purchase_days": 12, "rhythm_ratio": 4.1}, "dormant"),
+        ({"purchase_days": 12, "rhythm_ratio": 8.1}, "lost"),
+        ({"purchase_days": 12, "rhythm_ratio": 1, "previous": "dormant"}, "won_back"),
+        ({"purchase_days": 12, "rhythm_ratio": 3, "previous": "lost"}, "at_risk"),
+    ],
+)
+def test_stages_follow_the_customer_s_own_rhythm(known, expected):
+    rows = {name: np.array([float(known.get(name, np.nan))]) for name in NUMBERS | CELLS}
+    rows["previous_lifecycle"] = np.array([known.get("previous")], dtype=object)
+    assert RETAIL.lifecycle[lifecycle(rows, RETAIL, 1)[0]].code == expected
+
+
+def test_the_next_purchase_is_due_one_own_gap_after_the_last():
+    days, gaps = np.array([10.0, 30.0, 5.0]), np.array([30.0, 10.0, 7.5])
+    assert expected_next_purchase(days, gaps).tolist() == [20, -20, 3]
+
+
+def test_the_portrait_gives_dates(bundle):
+    frame = population(3)
+    frame["days_since_last_purchase"] = [10.0, 30.0, 5.0]
+    frame["mean_gap_days"] = [30.0, 10.0, np.nan]
+    due, late, once = (answer.portrait.rhythm for answer in score(bundle, frame))
+    assert (due.expected_next_purchase, due.overdue_days) == (date(2025, 7, 21), 0)
+    assert (late.expected_next_purchase, late.overdue_days) == (date(2025, 6, 11), 20)
+    assert (once.typical_gap_days, once.expected_next_purchase, once.days_since_last_purchase) == (None, None, 5)
+    assert frame["as_of"][0] == AS_OF
+
+
+def test_tags_and_actions_come_in_the_language_asked_for(bundle):
+    frame = population(2)
+    frame["open_tickets"] = [2.0, 0.0]
+    answer = score(bundle, frame, locale="zh-CN")[0]
+    assert ("open_ticket", "投诉未结") in [(tag.code, tag.label) for tag in answer.portrait.tags]
+    first = answer.actions[0]
+    assert (first.code, first.priority, first.owner, first.sla_days) == ("RESOLVE_ISSUE", 1, "service", 1)
+    assert first.text == "先解决未结问题并主动回访"
+
+
+@pytest.mark.parametrize("policy", ["retail", "subscription", "b2b"])
+def test_every_ready_policy_places_everybody(tmp_path, policy):
+    company = load_company(written(tmp_path, policy=policy))
+    for answer in score(company, population(300, seed=2), explain=False):
+        assert answer.tier is not None
+        assert answer.portrait.lifecycle.code
+        assert answer.actions

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_value.scoring.rules import Interval, When, check_ordered, first_match, when_of
+
+NUMBERS = frozenset({"overall", "satisfaction"})
+TEXTS = {"tier": frozenset({"A", "B"})}
+QUANTITIES = {
+    "overall": np.array([10.0, 50.0, 80.0, np.nan]),
+    "satisfaction": np.array([np.nan, 30.0, 90.0, 90.0]),
+    "tier": np.array(["A", "B", None, "A"], dtype=object),
+}
+
+
+def asked(**written):
+    return when_of(written, NUMBERS, TEXTS)
+
+
+def mask(**written):
+    return asked(**written).mask(QUANTITIES, 4).tolist()
+
+
+def test_comparisons_hold_at_their_edges_as_written():
+    assert mask(overall=">= 50") == [False, True, True, False]
+    assert mask(overall="> 50") == [False, False, True, False]
+    assert mask(overall="<= 50") == [True, True, False, False]
+    assert mask(overall="< 50") == [True, False, False, False]
+    assert mask(overall=50) == [False, True, False, False]
+    assert mask(overall=">= 10, < 80") == [True, True, False, False]
+
+
+def test_a_missing_quantity_fails_every_comparison_and_meets_missing():
+    assert mask(satisfaction="< 100") == [False, True, True, True]
+    assert mask(satisfaction="missing") == [True, False, False, False]
+    assert mask(satisfaction="known") == [False, True, True, True]
+    assert mask(tier="missing") == [False, False, True, False]
+
+
+def test_texts_are_one_of_a_list():
+    assert mask(tier="A") == [True, False, False, True]
+    assert mask(tier=["A", "B"]) == [True, True, False, True]
+
+
+def test_all_demands_must_be_met():
+    assert mask(tier="A", overall="known") == [True, False, False, False]
+
+
+def test_the_first_rule_that_holds_is_taken():
+    rules = [asked(overall=">= 80"), asked(tier="A"), When()]
+    assert first_match(rules, QUANTITIES, 4).tolist() == [1, 2, 0, 1]
+
+
+def test_nobody_is_matched_where_no_rule_holds():
+    assert first_match([asked(overall="> 60")], QUANTITIES, 4).tolist() == [-1, -1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"overal": "> 1"}, "did you mean overall"),
+        ({"colour": "> 1"}, "quantities here are"),
+        ({"overall": "around 5"}, "not a comparison"),
+        ({"overall": ">= 80, < 50"}, "can hold for nobody"),
+        ({"overall": "> 5, < 5"}, "can hold for nobody"),
+        ({"overall": "== 5, == 6"}, "can hold for nobody"),
+        ({"tier": "C"}, "tier is never 'C'"),
+        ({"tier": []}, "can hold for nobody"),
+    ],
+)
+def test_what_cannot_be_read_or_met_is_refused(written, message):
+    with pytest.raises(ValueError, match=message):
+        when_of(written, NUMBERS, TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({}, {"overall": "> 5"}),
+        ({"overall": ">= 5"}, {"overall": "> 5"}),
+        ({"overall": ">= 5"}, {"overall": ">= 5, < 9", "tier": "A"}),
+        ({"tier": ["A", "B"]}, {"tier": "A"}),
+        ({"overall": "known"}, {"overall": "< 3"}),
+    ],
+)
+def test_a_rule_that_an_earlier_one_always_pre_empts_is_refused(earlier, later):
+    with pytest.raises(ValueError, match="rule 2 is unreachable: rule 1"):
+        check_ordered([asked(**earlier), asked(**later)], exhaustive=False)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"overall": "> 5"}, {"overall": ">= 5"}),
+        ({"overall": "> 5", "tier": "A"}, {"overall": "> 5"}),
+        ({"overall": "missing"}, {"overall": "< 3"}),
+        ({"tier": "A"}, {"tier": ["A", "B"]}),
+    ],
+)
+def test_a_rule_that_somebody_can_reach_is_kept(earlier, later):
+    check_ordered([asked(**earlier), asked(**later)], exhaustive=False)
+
+
+def test_a_gap_is_refused_where_everybody_must_be_caught():
+    with pytest.raises(ValueError, match="the last rule must have no `when`"):
+        check_ordered([asked(tier="A")], exhaustive=True)
+
+
+ends = st.sampled_from([0.0, 1.0, 2.0, 3.0])
+intervals = st.builds(Interval, ends, ends, st.booleans(), st.booleans()).filter(lambda one: not one.is_empty)
+
+
+@given(intervals, intervals)
+def test_an_interval_covers_another_exactly_when_every_number_says_so(mine, theirs):
+    numbers = np.arange(-0.5, 4.0, 0.25)
+    assert mine.covers(theirs) == bool(np.all(mine.mask(numbers) | ~theirs.mask(numbers)))
