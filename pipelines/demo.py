@@ -10,8 +10,8 @@ import pandas as pd
 import typer
 
 from churn_value.cli import main, stderr, stdout, step, table
-from churn_value.client import Client, Result
 from churn_value.config import load_config
+from churn_value.service.client import Client, Result
 from churn_value.service.serve import running
 from churn_value.settings import Settings
 from pipelines import fetch_data, promote, score, train
@@ -43,7 +43,8 @@ def show(answer: Result) -> None:
         highlight=False,
     )
     for head, title in (("churn", "leaving"), ("value", "worth")):
-        rows = [("+" if r["contribution"] > 0 else "−", r["code"], r["text"]) for r in answer["reasons"][head]]
+        found = (answer["reasons"] or {}).get(head, [])
+        rows = [("+" if reason["contribution"] > 0 else "−", reason["code"], reason["text"]) for reason in found]
         stdout.print(table(f"why {title}", ("", "reason", "in words"), rows))
 
 

@@ -14,7 +14,6 @@ import typer
 from churn_value.cli import ConfigPath, Overrides, main, progress, stdout, step, table
 from churn_value.config import Config, load_config
 from churn_value.dataset import catalog_of, features_at, observed_through
-from churn_value.errors import RegistryError
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.score import score
@@ -22,7 +21,7 @@ from churn_value.scoring.table import answers_to_frame
 from churn_value.service.store import write_features
 from churn_value.settings import Settings
 from churn_value.tables.load import load_tables
-from churn_value.tracking.exported import champion_folder
+from churn_value.tracking.exported import champion_folder_or_refuse
 
 CHUNK_ROWS = 20_000
 
@@ -37,20 +36,6 @@ class Result:
     bundle: Bundle
 
 
-def champion(config: Config, settings: Settings) -> Bundle:
-    """Verified champion of a configuration."""
-    folder = champion_folder(settings.exported(config.name))
-    if folder is None:
-        raise RegistryError(
-            "a base is scored by a champion",
-            code="NO_CHAMPION",
-            where=f"model {config.name}",
-            received="none promoted",
-            remedy="python -m pipelines.train, then python -m pipelines.promote, with the same --config",
-        )
-    return load_bundle(folder)
-
-
 def _answered(bundle: Bundle, frame: pd.DataFrame, before: pd.DataFrame | None, locale: str) -> Iterator[pd.DataFrame]:
     with progress() as bar:
         for start in bar.track(range(0, len(frame), CHUNK_ROWS), description="scoring"):
@@ -60,7 +45,7 @@ def _answered(bundle: Bundle, frame: pd.DataFrame, before: pd.DataFrame | None, 
 
 def run(config: Config, settings: Settings, *, as_of: date | None = None, locale: str = "en") -> Result:
     """Score everyone the cohort rule admits at `as_of`, by default the first day not observed."""
-    bundle = champion(config, settings)
+    bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
     with step(f"reading the tables of {config.name}"):
         tables = load_tables(
             config,

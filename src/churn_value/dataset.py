@@ -131,9 +131,28 @@ def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) 
 
 def features_for(tables: Tables, features: Catalog, rows: pd.DataFrame) -> pd.DataFrame:
     """Feature rows of given (customer_id, as_of) pairs, sorted by as_of and customer_id."""
+    return _executed(tables, build(features.features, tables.events, _materialised(tables, _asked(rows))))
+
+
+def outcomes_for(config: Config, tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
+    """What happened after given (customer_id, as_of) pairs: ``churned``, ``value_minor``, NaN while incomplete."""
+    asked = _materialised(tables, _asked(rows))
+    return _executed(tables, _labelled(config, tables, asked)).astype({"churned": "float64", "value_minor": "float64"})
+
+
+def _asked(rows: pd.DataFrame) -> ir.Table:
     keys = pd.DataFrame({"customer_id": rows["customer_id"].astype(str), "as_of": rows["as_of"].dt.date})
-    asked = ibis.memtable(keys, schema={"customer_id": "string", "as_of": "date"})
-    return _executed(tables, build(features.features, tables.events, _materialised(tables, asked)))
+    return ibis.memtable(keys, schema={"customer_id": "string", "as_of": "date"})
+
+
+def _labelled(config: Config, tables: Tables, rows: ir.Table) -> ir.Table:
+    return labels(
+        tables.events,
+        rows,
+        definition=config.churn.definition,
+        horizon_days=config.horizon_days,
+        observed_through=observed_through(config, tables),
+    )
 
 
 def _materialised(tables: Tables, rows: ir.Table) -> ir.Table:
@@ -159,15 +178,8 @@ def _event_frame(config: Config, tables: Tables, features: Catalog, split: Split
             remedy="add the table, or use everyone",
         )
     rows = _materialised(tables, spine(tables.events, split.as_ofs, config.cohort))
-    outcome = labels(
-        tables.events,
-        rows,
-        definition=config.churn.definition,
-        horizon_days=config.horizon_days,
-        observed_through=observed_through(config, tables),
-    )
     frame = _executed(tables, build(features.features, tables.events, rows))
-    known = _executed(tables, outcome)
+    known = _executed(tables, _labelled(config, tables, rows))
     if not known[KEYS].equals(frame[KEYS]):
         raise TooLittleData(
             "features and labels must cover the same spine", received=f"{len(frame)}, {len(known)} rows"

@@ -82,6 +82,26 @@ def champion_folder(exported: Path) -> Path | None:
     return None if pointer is None else exported / pointer.path
 
 
+def champion_folder_or_refuse(exported: Path, name: str) -> Path:
+    """Folder of the champion's bundle.
+
+    Raises
+    ------
+    RegistryError
+        ``NO_CHAMPION`` before the first promotion.
+    """
+    folder = champion_folder(exported)
+    if folder is None:
+        raise RegistryError(
+            "this job needs a champion",
+            code="NO_CHAMPION",
+            where=f"model {name}",
+            received="none promoted",
+            remedy="python -m pipelines.train, then python -m pipelines.promote, with the same --config",
+        )
+    return folder
+
+
 def history(exported: Path) -> list[dict[str, Any]]:
     """Decisions of the log, oldest first; a last line torn by a crash is left out."""
     path = exported / LOG

@@ -1,0 +1,104 @@
+"""How the champion is doing: drift since it was tested, moves between tiers, and outcomes that have come true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+
+from churn_value.cli import ConfigPath, Overrides, main, stdout, step, table
+from churn_value.config import Config, load_config
+from churn_value.dataset import catalog_of, features_at, observed_through, outcomes_for
+from churn_value.monitoring.archive import ScoreArchive
+from churn_value.monitoring.drift import feature_drift
+from churn_value.monitoring.migration import Migration, tier_migration
+from churn_value.monitoring.outcomes import by_band, is_mature, matured, summary
+from churn_value.scoring.bundle import Bundle, load_bundle
+from churn_value.scoring.wording import minor_units
+from churn_value.settings import Settings
+from churn_value.tables.load import Tables, load_tables
+from churn_value.tracking.exported import champion_folder_or_refuse
+
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found; None where there is nothing to compare yet."""
+
+    drift: pd.DataFrame
+    migration: Migration | None
+    bands: pd.DataFrame | None
+    measures: dict[str, float]
+
+
+def _outcomes(config: Config, tables: Tables, archive: ScoreArchive) -> pd.DataFrame | None:
+    """Scored rows of every date whose outcome window is complete."""
+    through = observed_through(config, tables)
+    dates = [day for day in archive.dates() if is_mature(day, config.horizon_days, through)]
+    if not dates:
+        return None
+    scores = pd.concat([archive.read(day) for day in dates], ignore_index=True)
+    known = outcomes_for(config, tables, scores[["customer_id", "as_of"]])
+    return matured(scores, known, minor_per_major=minor_units(config.currency))
+
+
+def _drift(config: Config, tables: Tables, bundle: Bundle) -> pd.DataFrame:
+    features = catalog_of(bundle.catalog.parameters)
+    bundle.catalog.check(features)
+    tested = date.fromisoformat(max(bundle.manifest["tested_at"]))
+    newest = observed_through(config, tables)
+    before, now = (features_at(config, tables, features, day) for day in (tested, newest))
+    return feature_drift(before, now, features.features)
+
+
+def run(config: Config, settings: Settings) -> Result:
+    """Compare the base as it is with the base the champion was tested on, and promises with outcomes."""
+    bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
+    with step(f"reading the tables of {config.name}"):
+        tables = load_tables(
+            config,
+            data_root=settings.data_root,
+            observed_now=datetime.now(UTC),
+            quarantine_dir=settings.quarantine(config.name),
+            threads=config.tuning.threads,
+        )
+    archive = ScoreArchive(settings.scores(config.name))
+    last = archive.dates()[-2:]
+    moved = None
+    if len(last) > 1:
+        moved = tier_migration(archive.read(last[0]), archive.read(last[1]), bundle.policy.tiers.codes)
+    with step("drift and outcomes"):
+        drift, rows = _drift(config, tables, bundle), _outcomes(config, tables, archive)
+    bands = None if rows is None or rows.empty else by_band(rows, "churn_band")
+    return Result(drift, moved, bands, {} if bands is None or rows is None else summary(rows))
+
+
+def show(result: Result) -> None:
+    """Print what was found."""
+    _print("Features that drifted most since the test", result.drift.head(SHOWN))
+    if result.migration is None:
+        stdout.print("tiers: one date scored so far; moves are shown once there are two")
+    else:
+        _print(f"Tiers, {result.migration.stability:.0%} kept", result.migration.counts.reset_index(names="before"))
+    if result.bands is None:
+        stdout.print("outcomes: no scored date is a whole horizon old yet")
+    else:
+        _print("Promises and outcomes", result.bands)
+        _print("Over all of them", pd.DataFrame([result.measures]))
+
+
+def _print(title: str, frame: pd.DataFrame) -> None:
+    rows: list[list[Any]] = frame.to_numpy().tolist()
+    stdout.print(table(title, tuple(map(str, frame.columns)), rows))
+
+
+def command(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Drift since the champion was tested, moves between tiers, and outcomes that have come true."""
+    show(run(load_config(config, tuple(overrides or ())), Settings.from_environment()))
+
+
+if __name__ == "__main__":
+    main(command)
