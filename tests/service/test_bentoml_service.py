@@ -1,9 +1,11 @@
 """The service as BentoML runs it: in this process, and once as a real supervisor with a worker."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -56,6 +58,13 @@ def test_raw_events_are_scored_in_the_process(caller, company):
     assert raw["churn"] == stored["churn"]
 
 
+def test_the_python_example_of_the_document_runs(address, capsys):
+    text = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(example.replace("http://127.0.0.1:3000", address).replace('"1"', '"0001"'), {})
+    assert capsys.readouterr().out.startswith("0001 ok {'code': ")
+
+
 def test_the_client_is_told_why_it_is_refused(caller):
     assert caller.ready()
     assert caller.model()["model"]["name"] == NAME
@@ -77,7 +86,7 @@ RAW = [
     b"",
     b"GARBAGE\r\n\r\n",
     b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\n{",
-    b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
     b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
     b"GET /\x00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
