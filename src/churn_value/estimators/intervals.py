@@ -8,7 +8,7 @@ interpolated between the groups' centres. Quantiles of the mixture follow::
 
 At level L a row whose p is below (1 - L) / 2 has the central interval [Q((1 - L) / 2), Q((1 + L) / 2)], any other
 [0, Q(L)], which is shorter and holds the mass at 0. Where p exceeds L the interval holds more than L, as any interval
-with 0 in it must.
+with 0 in it must; and it is widened to the expected value, which very skewed amounts have beyond Q(L).
 
 The conformal step replaces L by the level that reaches L on the calibration rows, group by group: with u the
 probability integral transform of an amount (drawn uniformly over the mass at 0, without which rows of sure churners
