@@ -6,10 +6,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from scored_company import AS_OF, CONFIG, FEATURES, LinearModel, loaded, population, written
+from scored_company import AS_OF, CONFIG, FEATURES, POLICIES, LinearModel, loaded, population, written
 
 from churn_value.errors import FingerprintMismatch, RequestError, SchemaError
 from churn_value.scoring.answer import json_schema
+from churn_value.scoring.policy import load_policy
 from churn_value.scoring.score import score
 
 
@@ -255,7 +256,7 @@ def test_previous_answers_need_their_columns(bundle, customers, columns):
 
 
 def test_a_customer_with_two_previous_answers_is_refused(bundle, customers):
-    twice = pd.DataFrame({"customer_id": ["a", "a"], "tier": ["D", "S"], "since": [AS_OF, AS_OF]})
+    twice = pd.DataFrame({"customer_id": ["C00000", "C00000"], "tier": ["D", "S"], "since": [AS_OF, AS_OF]})
     with pytest.raises(SchemaError, match="one previous answer"):
         score(bundle, customers, previous=twice)
 
@@ -310,6 +311,23 @@ def test_every_answer_names_its_model_and_policy(bundle, customers):
     answer = score(bundle, customers)[0]
     assert (answer.model.name, answer.model.version) == ("test_model", bundle.version)
     assert (answer.policy.id, answer.policy.sha256) == ("retail", bundle.policy.sha256)
+
+
+def test_another_policy_moves_tiers_and_leaves_the_model_alone(bundle):
+    frame = population(300, seed=3)
+    other = bundle.under(load_policy(POLICIES / "b2b.yaml"))
+    before, after = score(bundle, frame, explain=False), score(other, frame, explain=False)
+    assert [one.churn.probability for one in before] == [one.churn.probability for one in after]
+    assert {one.tier.code for one in after} <= {"KEY", "MAJOR", "STANDARD", "SMALL", "HOLD"}
+    assert {one.policy.id for one in after} == {"b2b"}
+    assert bundle.policy.id == "retail"
+
+
+def test_tiers_by_percentile_hold_their_share_of_the_reference_population(tmp_path):
+    frame = population(500, seed=6)
+    answers = score(loaded(written(tmp_path, frame=frame)), frame, explain=False)
+    share = {code: sum(one.tier.code == code for one in answers) / 500 for code in "SABCD"}
+    assert share == pytest.approx({"S": 0.05, "A": 0.15, "B": 0.30, "C": 0.30, "D": 0.20}, abs=0.012)
 
 
 def test_every_group_of_the_company_is_a_known_code(bundle, customers):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -123,13 +123,7 @@ class StoredCatalog:
         return tuple(feature.name for feature in self.features)
 
     def rebuilt(self) -> Catalog:
-        """The catalog made again, with definitions that can compute; takes about a second.
-
-        Raises
-        ------
-        FingerprintMismatch
-            When this version of the code defines the features differently.
-        """
+        """The catalog made again, with definitions that can compute; checked, which takes seconds."""
         present = {table: frozenset(columns) for table, columns in self.parameters["present"].items()}
         made = catalog(present, self.parameters["windows_days"], self.parameters["attributes"])
         self.check(made)
@@ -158,12 +152,16 @@ class Bundle:
 
     version: str
     manifest: Mapping[str, Any]
-    model: Model
-    catalog: StoredCatalog
-    policy: Policy
-    reference: Reference
-    config: Config
-    frozen: Frozen
+    model: Model = field(repr=False)
+    catalog: StoredCatalog = field(repr=False)
+    policy: Policy = field(repr=False)
+    reference: Reference = field(repr=False)
+    config: Config = field(repr=False)
+    frozen: Frozen = field(repr=False)
+
+    def under(self, policy: Policy) -> Bundle:
+        """The same model under another policy, in memory only: to preview who would move."""
+        return replace(self, policy=policy, frozen=_frozen(self.reference, policy, self.config))
 
     @property
     def model_features(self) -> tuple[StoredFeature, ...]:
@@ -179,13 +177,13 @@ def _json(content: Any) -> bytes:
 
 def stored_catalog(catalog: CatalogLike, parameters: Mapping[str, Any]) -> StoredCatalog:
     """What a bundle keeps of `catalog`, which was made with `parameters` (present, windows_days, attributes)."""
-    names = StoredFeature.__slots__
-    features = tuple(StoredFeature(**{name: getattr(feature, name) for name in names}) for feature in catalog.features)
+    kept = [{name: getattr(one, name) for name in StoredFeature.__slots__} for one in catalog.features]
+    features = tuple(StoredFeature(**one) for one in kept)
     return StoredCatalog(features, catalog.fingerprint, dict(parameters))
 
 
 def _catalog_json(catalog: StoredCatalog) -> bytes:
-    rows = [{name: getattr(feature, name) for name in StoredFeature.__slots__} for feature in catalog.features]
+    rows = [asdict(feature) for feature in catalog.features]
     return _json({"fingerprint": catalog.fingerprint, "parameters": catalog.parameters, "features": rows})
 
 
@@ -290,6 +288,9 @@ def load_bundle(
     reference = Reference.from_json(files["reference.json"].decode())
     model = read_model(model_files)
     check_golden(golden, model, str(path))
-    units = minor_units(config.currency)
-    frozen = Frozen(reference, policy, overall_thresholds(reference, policy), units)
+    frozen = _frozen(reference, policy, config)
     return Bundle(version, manifest, model, catalog, policy, reference, config, frozen)
+
+
+def _frozen(reference: Reference, policy: Policy, config: Config) -> Frozen:
+    return Frozen(reference, policy, overall_thresholds(reference, policy), minor_units(config.currency))

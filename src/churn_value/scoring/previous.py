@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -45,7 +45,7 @@ def previous_of(previous: pd.DataFrame | None, inputs: Inputs, policy: Policy) -
     SchemaError
         When a column is missing or a customer stands there twice.
     """
-    known = {} if previous is None else _by_customer(previous)
+    known = {} if previous is None else _by_customer(previous, inputs.ids)
     found = [known.get(customer or "", {}) for customer in inputs.ids]
     codes = tuple(_text(entry.get("tier")) for entry in found)
     since = tuple(_day(entry.get("since")) for entry in found)
@@ -56,12 +56,13 @@ def previous_of(previous: pd.DataFrame | None, inputs: Inputs, policy: Policy) -
     return Previous(codes, since, stages, Before(tier, np.array(days, dtype=np.float64)))
 
 
-def _by_customer(previous: pd.DataFrame) -> Mapping[str, Mapping[str, Any]]:
+def _by_customer(previous: pd.DataFrame, ids: Sequence[str | None]) -> Mapping[str, Mapping[str, Any]]:
     for key in ("customer_id", "tier", "since"):
         if key not in previous.columns:
             raise SchemaError(
                 f"previous answers need a column {key}", where="previous", received=list(previous.columns)
             )
+    previous = previous[previous["customer_id"].isin([one for one in ids if one])]  # a chunk of a large base
     if previous["customer_id"].duplicated().any():
         raise SchemaError("a customer has one previous answer", where="previous", received="a customer twice")
     columns = [name for name in ("tier", "since", "lifecycle") if name in previous.columns]
