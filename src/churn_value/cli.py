@@ -19,8 +19,9 @@ from rich.table import Table
 
 from churn_value.errors import ChurnValueError
 
-stdout = Console()
-stderr = Console(stderr=True)
+WIDE = 120  # columns when the output goes to a file, where nobody says how wide it may be
+stdout = Console(width=None if sys.stdout.isatty() else WIDE)
+stderr = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="The company's YAML, as in configs/completejourney.yaml.")
