@@ -40,9 +40,7 @@ def rows_of(source: str, table: str) -> list[dict]:
     header, *lines = [line for line in table.strip().splitlines() if line.strip()]
     names = [name.strip() for name in header.split("|")]
     cells = [[cell.strip() for cell in line.split("|")] for line in lines]
-    return [
-        {name: _cell(cell, kinds.field(name).type) for name, cell in zip(names, row, strict=True)} for row in cells
-    ]
+    return [{name: _cell(cell, kinds.field(name).type) for name, cell in zip(names, row, strict=True)} for row in cells]
 
 
 def arrow_schema(source: str) -> pa.Schema:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 
 PURCHASE_CLOCK = "event_time"
 
@@ -68,7 +69,7 @@ def _half(age, half_life):
 
 def _gaps(days):
     ordered = sorted(set(days))
-    return [(b - a).days for a, b in zip(ordered, ordered[1:], strict=False)]
+    return [(b - a).days for a, b in pairwise(ordered)]
 
 
 def _counts(keys):
@@ -146,7 +147,9 @@ def purchases(rows, customer, as_of, windows):
         bought = [row for row in _within(past, as_of, w, "event_time") if _is_bought(row)]
         weekend = [row for row in bought if row["event_time"].weekday() >= 5]
         out["weekend_share" + _suffix(w)] = _ratio(len(weekend), len(bought))
-    return out | _margin_and_returns(past, as_of, ladder) | _orders(past, as_of, ladder) | _affinity(past, as_of, ladder)
+    return (
+        out | _margin_and_returns(past, as_of, ladder) | _orders(past, as_of, ladder) | _affinity(past, as_of, ladder)
+    )
 
 
 def _margin_and_returns(past, as_of, ladder):
@@ -304,16 +307,20 @@ def feedback(rows, customer, as_of, windows):
         out["complaint_count" + _suffix(w)] = len(_within(complaints, as_of, w, "event_time"))
     for h in ladder.spread:
         out[f"complaints_decayed_{h}d"] = sum(_half(age(row), h) for row in complaints)
-    return out | {
-        "satisfaction_level": _ratio(level, sum(weights)),
-        "satisfaction_last": last,
-        "satisfaction_last_change": None if last is None else last - out["satisfaction_mean"],
-        "nps_class_last": _nps_class(scored),
-        "days_since_last_score": min((age(row) for row in scored), default=None),
-        "response_share": _ratio(len(scored), len(asked)),
-        "never_asked": int(not asked),
-        "days_since_last_complaint": min((age(row) for row in complaints), default=None),
-    } | _cases(past, as_of, ladder)
+    return (
+        out
+        | {
+            "satisfaction_level": _ratio(level, sum(weights)),
+            "satisfaction_last": last,
+            "satisfaction_last_change": None if last is None else last - out["satisfaction_mean"],
+            "nps_class_last": _nps_class(scored),
+            "days_since_last_score": min((age(row) for row in scored), default=None),
+            "response_share": _ratio(len(scored), len(asked)),
+            "never_asked": int(not asked),
+            "days_since_last_complaint": min((age(row) for row in complaints), default=None),
+        }
+        | _cases(past, as_of, ladder)
+    )
 
 
 def _nps_class(scored):
@@ -381,7 +388,7 @@ def payments(rows, customer, as_of, windows):
     }
 
 
-def contracts(rows, customer, as_of, windows):  # noqa: ARG001 - no windows here
+def contracts(rows, customer, as_of, windows):
     past = _known(rows, customer, as_of, "started_at")
     running = [row for row in past if _before(row.get("ended_at"), as_of) is None]
     ended = [row for row in past if _before(row.get("ended_at"), as_of) is not None]

@@ -115,9 +115,7 @@ def test_a_row_counts_from_the_day_after_both_its_clocks_and_not_a_moment_sooner
         "happened at as_of, known before": (at, LONG_AGO),
         "happened before, known at as_of": (LONG_AGO, at),
     }
-    added = {
-        source: [row_at(source, f"{source}: {case}", *pair) for case, pair in clocks.items()] for source in EVENTS
-    }
+    added = {source: [row_at(source, f"{source}: {case}", *pair) for case, pair in clocks.items()] for source in EVENTS}
     expected = {f"{source}: {case}" for source in EVENTS for case in clocks if "at as_of" not in case}
     assert changed_customers(engine, {}, added) == expected
 

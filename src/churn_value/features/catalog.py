@@ -146,3 +146,10 @@ def catalog(
     attributes = dict(attributes or {})
     features = (*_available(present, tuple(windows_days)), *customers.attribute_features(present, attributes))
     return Catalog(features, attributes)
+
+
+if __name__ == "__main__":
+    # The command is named after the catalog; it lives with the texts it prints.
+    from churn_value.features.dictionary import main
+
+    raise SystemExit(main())

@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 
 FIXED_POINT_BITS = 20
 MEAN_BITS = 32
+MONEY_BITS = 8
 
 
 def stable_sum(
@@ -157,9 +158,9 @@ class Past:
         """``2 ** (-age / half_life)``: 1 at as_of, 1/2 one half-life before."""
         return ibis.literal(2).cast("float64") ** (-self._rows.age_days / self._half_life_days)
 
-    def decayed(self, column: ir.NumericColumn, where: ir.BooleanValue | None = None) -> ir.FloatingScalar:
-        """Sum of ``column * 2 ** (-age / half_life)``, in fixed point."""
-        return stable_sum(column * self._weight(), self._within(where))
+    def decayed(self, column: ir.NumericColumn, *, bits: int = FIXED_POINT_BITS) -> ir.FloatingScalar:
+        """Sum of ``column * 2 ** (-age / half_life)`` over the whole history, in fixed point of that many bits."""
+        return stable_sum(column * self._weight(), bits=bits)
 
     def decayed_ratio(self, part: ir.NumericColumn, whole: ir.NumericColumn) -> ir.FloatingScalar:
         """Weighted mean whose weights halve every half-life; null without evidence."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ibis.expr.types as ir
 
 from churn_value.features.declare import Grain, Measure, but_longest, each_and_ever, feature, spread
-from churn_value.features.past import Past
+from churn_value.features.past import MONEY_BITS, Past
 
 
 def _is_return(line: ir.Table) -> ir.BooleanValue:
@@ -167,7 +167,7 @@ def spend_minor(past: Past) -> ir.Scalar:
 )
 def spend_decayed_minor(past: Past) -> ir.Scalar:
     """Net amounts, each weighing half as much per half-life of age."""
-    return past.decayed(past.amount_minor)
+    return past.decayed(past.amount_minor, bits=MONEY_BITS)
 
 
 @feature(

@@ -41,7 +41,7 @@ def windows_for(median_gap_days: float | None, horizon_days: int) -> tuple[int, 
     >>> windows_for(3.0, 28)
     (7, 28, 49, 133, 364)
     >>> windows_for(None, 90)
-    (28, 56, 90, 189, 364)
+    (28, 56, 90, 196, 364)
     """
     wanted = horizon_days / 3 if median_gap_days is None else 2 * median_gap_days
     shortest = max(WEEK_DAYS, min(wanted, horizon_days))
