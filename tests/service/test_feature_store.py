@@ -60,6 +60,13 @@ def test_every_odd_id_finds_its_own_row(opened):
     assert len(store) == len(ODD_IDS)
 
 
+def test_ids_with_the_same_hash_are_told_apart(opened, monkeypatch):
+    monkeypatch.setattr(rooms, "_hashes", lambda ids: np.full(len(ids), 7, dtype=np.uint64))
+    store = opened(table(["a", "b", "c"]))
+    assert [row["customer_id"].tolist() for row in store.find(["c", "a"])] == [["c"], ["a"]]
+    assert store.find(["d"]) == [None]
+
+
 def test_an_id_that_is_not_there_is_none(opened):
     store = opened(table(ODD_IDS))
     assert store.find(["07", "NAN", "U\u0308", "x" * 999]) == [None] * 4

@@ -126,7 +126,10 @@ def streamed(chunk, count, taken):
 
 def test_a_body_is_refused_by_its_announced_length_before_it_is_read(company, open_service):
     _, caller = open_service(company.settings, body_bytes=1000)
-    check_problem(caller.post("/v1/score", content=b" " * 1001, headers=JSON), "BODY_TOO_LARGE")
+    taken = []
+    announced = {**JSON, "Content-Length": "1001"}
+    check_problem(caller.post("/v1/score", content=streamed(b" " * 7, 143, taken), headers=announced), "BODY_TOO_LARGE")
+    assert taken == []
     assert caller.post("/v1/score", content=GOOD.ljust(1000), headers=JSON).status_code == 200
 
 
