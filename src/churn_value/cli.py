@@ -74,20 +74,26 @@ def facts(title: str, values: Mapping[str, object]) -> Table:
     return table(title, ("", ""), [(name, _cell(value)) for name, value in values.items()])
 
 
-def main(job: Callable[..., object], help_text: str | None = None) -> None:
-    """Run a job from the command line.
-
-    Parameters
-    ----------
-    job
-        Typed function whose parameters become options.
-    help_text
-        Shown by ``--help``; defaults to the docstring's first paragraph.
-    """
+def _application(job: Callable[..., object]) -> typer.Typer:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(help=help_text)(job)
+    app.command()(job)
+    return app
+
+
+def help_text(job: Callable[..., object], name: str) -> str:
+    """What ``python -m <name> --help`` prints."""
+    command = typer.main.get_command(_application(job))
+    with command.make_context(name, [], resilient_parsing=True) as context:
+        return "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+
+
+def main(job: Callable[..., object]) -> None:
+    """Run a job from the command line: its parameters become options, its docstring the help.
+
+    A user's error is printed without a traceback, and its exit status becomes the process's.
+    """
     try:
-        app(standalone_mode=True)
+        _application(job)()
     except ChurnValueError as error:
         stderr.print(f"[bold red]{error.code}[/bold red] {error}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_status)

@@ -25,6 +25,7 @@ ROOMS = (
     "monitoring",
     "service",
     "cli",
+    "documents",
 )
 ONLY_IMPORTERS = {"mlflow": "tracking", "bentoml": "service", "optuna": "estimators/tuning"}
 DRAWERS = {"utils", "helpers", "common", "base", "misc"}
