@@ -114,6 +114,9 @@ def test_a_changed_value_a_lost_row_and_a_repeated_row_change_the_hash():
         digest(pd.concat([frame, frame])),
         digest(frame.assign(channel=None)),
         digest(frame.assign(channel=["w", "-"])),
+        digest(frame.assign(channel=["w", None])),
+        digest(frame.assign(order_id="x,y", product_id="z")),
+        digest(frame.assign(order_id="x", product_id="y,z")),
     ]
     assert len(set(hashes)) == len(hashes)
     assert digest(frame.iloc[::-1]) == hashes[0]

@@ -10,6 +10,7 @@ from dirty_files import NOW, config_of, load_text, rows_of
 
 from churn_value.errors import SchemaError
 from churn_value.tables.load import load_tables
+from churn_value.tables.quarantine import read_quarantine
 
 ORDERS = pd.DataFrame(
     {
@@ -115,6 +116,25 @@ def test_a_doubtful_look_up_is_refused_by_name(folder, tmp_path, products, join,
         load(tmp_path, settings)
     assert caught.value.code == code
     assert re.search(message, str(caught.value)), str(caught.value)
+
+
+def test_keys_of_a_look_up_are_compared_as_ids_are(folder, tmp_path):
+    pd.DataFrame({"product": [10.0, 11.0], "department": ["DELI", "TOYS"]}).to_parquet(tmp_path / "products.parquet")
+    join = {"path": "products.parquet", "on": {"product_id": "product"}}
+    settings = {"path": str(folder / "orders.csv"), "joins": [join], "columns": {"category": "department"}}
+    found = rows_of(load(tmp_path, settings), "purchases", "customer_id", "category")
+    assert found == [("1", "DELI"), ("2", "TOYS"), ("3", None)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows_set_aside_are_numbered_from_1_through_all_files(tmp_path, kind):
+    for name, amounts in (("a", ["1", "x", "2"]), ("b", ["1"] * 7 + ["y"])):
+        part = pd.DataFrame({"customer_id": "c", "event_time": "2024-05-01", "amount": amounts})
+        (part.to_csv if kind == "csv" else part.to_parquet)(tmp_path / f"{name}.{kind}", index=False)
+    config = config_of({"purchases": {"path": f"*.{kind}"}})
+    load_tables(config, data_root=tmp_path, observed_now=NOW, quarantine_dir=tmp_path / "quarantine")
+    aside = read_quarantine(tmp_path / "quarantine" / "purchases.parquet")
+    assert [(row["source_row"], row["raw"]["amount"]) for row in aside] == [(2, "x"), (11, "y")]
 
 
 def test_an_empty_key_matches_nothing_and_may_repeat(tmp_path):

@@ -44,6 +44,7 @@ MONEY = [
     ("1e3", 100_000, 1000, 1_000_000),
     ("0.1", 10, 0, 100),
     ("-0", 0, 0, 0),
+    ("4388124.405", 438_812_440, 4_388_124, 4_388_124_405),  # a double that is below its text
     ("9999999999.99", 999_999_999_999, 10_000_000_000, 9_999_999_999_990),
 ]
 
@@ -109,16 +110,17 @@ RETURNS = [
     "a,2024-03-03,-40.00,o2,p9",  # same order: 1 February
     "a,2024-03-04,-10.00,o9,p9",  # undoes nothing that is known: stays
     "b,2024-03-05,-10.00,o1,p1",  # another customer's order: stays
+    "a,2024-04-01,50.00,o1,p1",  # bought after the returns: undone by none of them
 ]
 
 
 def test_returns_count_at_the_purchase_they_undo_but_are_known_at_their_own_date(tmp_path):
     header = "customer_id,event_time,amount,order_id,product_id\n"
     tables = purchases(tmp_path, RETURNS, {"returns": "by_purchase_date"}, header=header)
-    rows = [row[1:] for row in rows_of(tables, "purchases", "known_at", "event_time") if row[0] >= stamp("2024-03-01")]
-    known = [row[0] for row in rows_of(tables, "purchases", "known_at", "event_time") if row[0] >= stamp("2024-03-01")]
+    found = [row[1:] for row in rows_of(tables, "purchases", "known_at", "is_return", "event_time") if row[1]]
+    known = [row[0] for row in rows_of(tables, "purchases", "known_at", "is_return") if row[1]]
     assert known == [stamp(f"2024-03-0{day}") for day in (1, 2, 3, 4, 5)]
-    assert [row[0] for row in rows] == [
+    assert [event_time for _, event_time in found] == [
         stamp(day) for day in ("2024-01-01", "2024-02-01", "2024-02-01", "2024-03-04", "2024-03-05")
     ]
 
@@ -260,6 +262,8 @@ def test_the_span_ends_after_the_last_event_of_the_tables_that_outcomes_come_fro
         "visits": "customer_id,event_time,kind\na,2023-01-01,view\na,2024-09-01,view\n",
     }
     assert load_text(tmp_path, texts).span == (date(2024, 1, 5), date(2024, 4, 1))
+    both = load_text(tmp_path, texts, churn={"definition": "no_visit"})
+    assert both.span == (date(2023, 1, 1), date(2024, 4, 1))
     contracts = "customer_id,started_at,ended_at\na,2023-01-01,2024-02-03\nb,2023-01-01,2030-01-01\n"
     assert load_text(tmp_path, {"contracts": contracts}).span == (date(2023, 1, 1), date(2024, 2, 4))
     assert load_text(tmp_path, {"snapshots": "customer_id,label\na,1\n"}).span == (date(2025, 1, 1), date(2025, 1, 1))
