@@ -60,6 +60,19 @@ def test_the_feature_that_speaks_has_a_value_and_points_the_way_of_its_group():
     assert frequency.contribution == -0.7
 
 
+@pytest.mark.parametrize(("pair", "speaker"), [((-0.5, 0.2), "order_count_30d"), ((-0.5, 0.7), "order_count_90d")])
+def test_a_feature_that_points_the_other_way_never_speaks_for_its_group(pair, speaker):
+    row = np.array([[*pair, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    heads = explained("churn", row, row.sum(axis=1), first_row())
+    (reason,) = Teller(heads, first_row(), {}, currency="GBP", language="en", top=1).reasons(0)
+    assert reason.feature == speaker
+    assert reason.direction == ("up" if sum(pair) > 0 else "down")
+
+
+def first_row():
+    return values_of(FRAME.iloc[[0]], TWO)
+
+
 def test_what_hardly_moves_the_score_gives_no_reason():
     reasons = told().reasons(1)
     assert "attr_b" not in [one.feature for one in reasons]

@@ -106,6 +106,7 @@ RULES = [{"tier": "S", "when": {"satisfaction": ">= 90"}}, {"tier": "D", "when":
         ("rule", 50, 99, S, False),
         ("higher", 95, 30, S, True),
         ("higher", 10, 99, S, False),
+        ("higher", 50, 30, C, False),
         ("lower", 95, 30, C, False),
         ("lower", 10, 99, D, True),
         ("lower", np.nan, 99, S, False),
