@@ -14,9 +14,11 @@ import ibis
 
 from churn_value.features import (
     affinity,
+    complaints,
     contracts,
     customers,
     feedback,
+    intent,
     orders,
     payments,
     purchases,
@@ -36,7 +38,9 @@ FAMILIES: tuple[ModuleType, ...] = (
     orders,
     affinity,
     visits,
+    intent,
     feedback,
+    complaints,
     payments,
     contracts,
     customers,

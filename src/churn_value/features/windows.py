@@ -55,6 +55,9 @@ def windows_for(median_gap_days: float | None, horizon_days: int) -> tuple[int, 
 def median_gap(purchases: ir.Table) -> float | None:
     """Median days between successive purchase days of the same customer; None when nobody bought twice.
 
+    It looks at all of history, later than any as_of too: it chooses the windows of a model once, as a person would, and
+    is no feature of anyone.
+
     Parameters
     ----------
     purchases
