@@ -1,19 +1,11 @@
 import shutil
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
 
+import evaluations
 import pytest
 
 from churn_value.tracking.registry import register
 from churn_value.tracking.runs import training_run
 from churn_value.tracking.store import open_store
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import evaluations
-
-NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from churn_value.errors import BundleError
 from churn_value.estimators.bootstrap import Estimate
 from churn_value.evaluation.results import Evaluation
+
+NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
 
 
 def evaluation(

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 from evaluations import evaluation
@@ -103,3 +105,13 @@ def test_a_refusal_names_every_reason():
 def test_a_verdict_is_plain_json():
     plain = decide(evaluation(), GATE, champion="c9").to_dict()
     assert json.loads(json.dumps(plain, allow_nan=False))["passed"] is False
+
+
+def test_every_condition_and_every_limit_is_written_down_in_both_languages():
+    leak = Check("CV001", "issue", "error", "a", "甲")
+    codes = {c.code for c in decide(evaluation(champion="c1"), GATE, champion="c1", checks=[leak]).conditions}
+    codes |= {c.code for c in decide(evaluation(), GATE, champion="c1").conditions}
+    text = (Path(__file__).parents[2] / "models" / "GATE.md").read_text(encoding="utf-8")
+    for language in text.split("# 晋级条件"):
+        assert set(re.findall(r"^\| `([A-Z_]+)`", language, re.MULTILINE)) == codes
+        assert set(GateConfig.model_fields) <= set(re.findall(r"`([a-z_]+)`", language))

@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import NOW
-from evaluations import evaluation, verify
+from evaluations import NOW, evaluation, verify
 
 from churn_value.config import GateConfig
 from churn_value.errors import BundleError, GateRefused, RegistryError

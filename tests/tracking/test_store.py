@@ -39,14 +39,14 @@ def test_servers_and_databases_pass():
         assert checked_uri(uri) == uri
 
 
-def test_four_processes_that_open_a_cold_store_at_once_all_succeed(tmp_path):
+def test_three_processes_that_open_a_cold_store_at_once_all_succeed(tmp_path):
     code = (
         "import sys; from churn_value.tracking.store import open_store; "
         f"open_store('sqlite:///{tmp_path}/mlflow.db').experiment('acme')"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
     results = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
-    assert [code for _, code in results] == [0, 0, 0, 0], results
+    assert [code for _, code in results] == [0, 0, 0], results
     found = open_store(f"sqlite:///{tmp_path}/mlflow.db").client.search_experiments()
     assert sorted(experiment.name for experiment in found) == ["Default", "acme"]
 

@@ -27,7 +27,8 @@ CERTAIN_RHO, ERROR_RATIO = 0.98, 3.0
 RELATED_RHO = 0.6
 FEWEST_OF_CLASS = 20
 FEWEST_AMOUNTS = 50
-MOST_ROWS = 40_000
+MOST_ROWS = 20_000
+MOST_SHUFFLED = 5_000
 MOST_CELLS = 64
 CHANCE_SE = 3.0
 
@@ -124,9 +125,10 @@ def _alone(cell: IntArray, churned: FloatArray, half: FloatArray) -> float:
     return (_learned_auc(cell, churned, half) + _learned_auc(cell, churned, 1 - half)) / 2
 
 
-def _scores(
+def scores_alone(
     frame: pd.DataFrame, features: Sequence[FeatureLike], churned: FloatArray, seed: int
 ) -> list[tuple[FeatureLike, float]] | None:
+    """AUC of each feature alone, across halves of the customers; None with fewer than 20 of a class in a half."""
     half = _halves(frame["customer_id"], seed)
     classes = [np.sum((half == side) & (churned == outcome)) for side in (0, 1) for outcome in (0, 1)]
     if not features or min(classes) < FEWEST_OF_CLASS:
@@ -149,7 +151,7 @@ def label_copies(frame: pd.DataFrame, features: Sequence[FeatureLike], *, seed: 
     """
     rows = sample(frame[frame["churned"].notna()], seed)
     churned = rows["churned"].to_numpy(dtype=np.float64)
-    scores = _scores(rows, features, churned, seed)
+    scores = scores_alone(rows, features, churned, seed)
     if scores is None:
         return None
     honest = max((score for _, score in scores if score < NEAR_AUC), default=0.5)
@@ -184,9 +186,9 @@ def shuffled_excess(frame: pd.DataFrame, features: Sequence[FeatureLike], *, see
     The bound is ``0.5 + (sqrt(2 ln 2k) + 3) se`` with k features and ``se = sqrt((n + 1) / (12 m (n - m)))``, the
     standard error of the AUC of n rows with m churners under the null (Mann & Whitney 1947), taken for half of them.
     """
-    rows = sample(frame[frame["churned"].notna()], seed)
+    rows = sample(frame[frame["churned"].notna()], seed, MOST_SHUFFLED)
     churned = np.random.default_rng(seed).permutation(rows["churned"].to_numpy(dtype=np.float64))
-    scores = _scores(rows, features, churned, seed)
+    scores = scores_alone(rows, features, churned, seed)
     if scores is None:
         return None
     churners, n = float(churned.sum()) / 2, len(churned) / 2
@@ -213,9 +215,10 @@ def value_copies(frame: pd.DataFrame, features: Sequence[FeatureLike]) -> tuple[
         return None
     value = rows["value_minor"].to_numpy(dtype=np.float64)
     numbers = [feature for feature in features if feature.dtype == "number"]
-    scores = {feature.name: _rank_relation(rows[feature.name], value) for feature in numbers}
-    past = max((scores[f.name] for f in numbers if not is_attribute(f)), default=0.0)
-    written = {f.name: scores[f.name] for f in numbers if is_attribute(f)}
+    written = {f.name: _rank_relation(rows[f.name], value) for f in numbers if is_attribute(f)}
+    if max(written.values(), default=0.0) < CERTAIN_RHO:
+        return ()
+    past = max((_rank_relation(rows[f.name], value) for f in numbers if not is_attribute(f)), default=0.0)
     return _worst_first({name: rho for name, rho in written.items() if _is_written_later(rho, past)})
 
 
