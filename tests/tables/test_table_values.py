@@ -284,3 +284,22 @@ def test_a_table_of_the_configuration_without_a_frame_is_empty():
     assert tables.events["visits"].count().execute() == 0
     assert tables.reports["visits"].is_balanced
     assert list(tables.events) == ["purchases", "visits", "customers"]
+
+
+def test_a_frame_without_rows_gives_the_same_columns_as_one_with_rows():
+    config = config_of({"purchases": {"path": "-"}, "customers": {"path": "-"}, "feedback": {"path": "-"}})
+    frames = {
+        "purchases": frame_of(amount=[1.0], order_id=["o"]),
+        "customers": pd.DataFrame({"customer_id": ["a"], "age": [3.0], "town": ["Ulm"], "region": ["N"]}),
+        "feedback": frame_of(kind=["csat"], score=[3]),
+    }
+    full = tables_from_frames(config, frames, observed_now=NOW)
+    types = {"customers": {"age": "number", "town": "category"}}
+    empty = tables_from_frames(
+        config, {name: frame.head(0) for name, frame in frames.items()}, observed_now=NOW, attribute_types=types
+    )
+    for name in frames:
+        assert dict(empty.events[name].schema().items()) == dict(full.events[name].schema().items())
+        assert empty.attribute_types[name] == full.attribute_types[name]
+        assert empty.present[name] == full.present[name]
+        assert empty.reports[name].read == 0

@@ -18,8 +18,8 @@ from churn_value.tables.reading import Mapped
 from churn_value.tables.specs import TableSpec
 
 
-def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame | None) -> Mapped:
-    """Frame as a source of one table; None is a table without rows.
+def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame) -> Mapped:
+    """Frame as a source of one table.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame
         When a required column is missing or a column mixes types.
     """
     spec, settings, where = CONTRACT[name], config.tables[name], f"frame {name}"
-    arrow = _empty(spec) if frame is None else _arrow(frame, where)
+    arrow = _arrow(frame, where)
     numbers = pa.array(range(1, arrow.num_rows + 1), pa.int64())
     raw = connection.create_table(f"frame_{name}", ibis.memtable(arrow.append_column(rows.ROW, numbers)), temp=True)
     columns, minor = named(spec, raw, where)
@@ -53,11 +53,6 @@ def _attributes(spec: TableSpec, settings: TableConfig, raw: ir.Table) -> dict[s
         for name in names
         if settings.attributes == "all" or name in settings.attributes or name in named_there
     }
-
-
-def _empty(spec: TableSpec) -> pa.Table:
-    names = [column.name for column in spec.mappable if column.required]
-    return pa.table({name: pa.array([], pa.string()) for name in names})
 
 
 def _arrow(frame: pd.DataFrame, where: str) -> pa.Table:

@@ -25,7 +25,7 @@ from churn_value.tables.mapping import mapped_source, with_nulls
 from churn_value.tables.reading import Rules
 from churn_value.tables.report import TableReport
 from churn_value.tables.sources import opened
-from churn_value.tables.store import Stored, keep
+from churn_value.tables.store import Stored, keep, keep_nothing
 
 
 @dataclass(frozen=True)
@@ -263,12 +263,16 @@ def tables_from_frames(
     for name in CONTRACT:
         if name not in config.tables:
             continue
-        mapped = mapped_frame(connection, config, name, frames.get(name))
+        frame, types = frames.get(name), (attribute_types or {}).get(name, {})
+        if frame is None or frame.empty:
+            columns = () if frame is None else tuple(frame.columns)
+            stored[name] = keep_nothing(connection, CONTRACT[name], columns, types)
+            continue
         stored[name] = keep(
             connection,
-            mapped,
+            mapped_frame(connection, config, name, frame),
             rules_of(config, name, now),
-            types=(attribute_types or {}).get(name),
+            types=types,
             returns=config.tables[name].returns,
             quarantine_dir=quarantine_dir,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from churn_value.tables.reasons import REASONS
 from churn_value.tables.repeats import marks_repeats, repeats_query
 from churn_value.tables.report import TableReport
 from churn_value.tables.returns import at_purchase_date
+from churn_value.tables.specs import TableSpec
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,37 @@ def keep(
     _drop(connection, stage)
     present = _present(mapped, table, total)
     report = _report(mapped, table, present, reasons, repeated=total - distinct, late=late)
+    return Stored(table, present, known, report, sha256)
+
+
+def keep_nothing(
+    connection: Any, spec: TableSpec, columns: Sequence[str], types: Mapping[str, AttributeType]
+) -> Stored:
+    """Keep a table without rows: a request rarely has rows of every table, and cleaning none costs as much as some.
+
+    Parameters
+    ----------
+    connection
+        Ibis DuckDB backend.
+    spec
+        Table of the contract.
+    columns
+        Columns the source has; those outside the contract are attributes, where the table has any.
+    types
+        Types of attributes; others are categories.
+    """
+    own = {column.stored: column.stored_type for column in spec.columns}
+    mentioned = {name for column in spec.columns for name in (column.name, column.stored)}
+    extra = [name for name in columns if spec.has_attributes and name not in mentioned]
+    known: dict[str, AttributeType] = {name: types.get(name, "category") for name in extra}
+    known |= {c.name: attribute_type_of(c) for c in spec.columns if c.attribute and c.name in columns}
+    stored_types = own | {name: "float64" if known[name] == "number" else "string" for name in extra}
+    table: ir.Table = connection.create_table(spec.name, schema=ibis.schema(stored_types))
+    _, _, sha256 = content_of(connection, spec.name, dict(table.schema().items()))
+    optional = {column.name for column in spec.mappable if not column.required and column.name in columns}
+    present = frozenset(optional | set(extra) | ({"satisfaction"} if "score" in optional else set()))
+    nulls = dict.fromkeys(sorted(present), 0.0)
+    report = TableReport(spec.name, 0, 0, {}, 0, 0, 0, nulls, None, None)
     return Stored(table, present, known, report, sha256)
 
 
