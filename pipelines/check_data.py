@@ -9,7 +9,8 @@ from pathlib import Path
 from churn_value.cli import ConfigPath, Overrides, main, stdout, step, table
 from churn_value.config import Config, load_config
 from churn_value.settings import Settings
-from churn_value.tables.load import Tables, load_tables
+from churn_value.tables.company import company_tables
+from churn_value.tables.load import Tables
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,7 @@ def run(config: Config, settings: Settings) -> Result:
     """Open and clean every table of a configuration."""
     quarantine = settings.quarantine(config.name)
     with step(f"reading the tables of {config.name}"):
-        tables = load_tables(
-            config,
-            data_root=settings.data_root,
-            observed_now=datetime.now(UTC),
-            quarantine_dir=quarantine,
-            threads=config.tuning.threads,
-        )
+        tables = company_tables(config, settings, datetime.now(UTC))
     return Result(tables, quarantine)
 
 

@@ -18,7 +18,8 @@ from churn_value.monitoring.outcomes import by_band, is_mature, matured, summary
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.wording import minor_units
 from churn_value.settings import Settings
-from churn_value.tables.load import Tables, load_tables
+from churn_value.tables.company import company_tables
+from churn_value.tables.load import Tables
 from churn_value.tracking.exported import champion_folder_or_refuse
 
 SHOWN = 12
@@ -58,13 +59,7 @@ def run(config: Config, settings: Settings) -> Result:
     """Compare the base as it is with the base the champion was tested on, and promises with outcomes."""
     bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
     with step(f"reading the tables of {config.name}"):
-        tables = load_tables(
-            config,
-            data_root=settings.data_root,
-            observed_now=datetime.now(UTC),
-            quarantine_dir=settings.quarantine(config.name),
-            threads=config.tuning.threads,
-        )
+        tables = company_tables(config, settings, datetime.now(UTC))
     archive = ScoreArchive(settings.scores(config.name))
     last = archive.dates()[-2:]
     moved = None

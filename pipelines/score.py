@@ -20,7 +20,7 @@ from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
 from churn_value.service.store import write_features
 from churn_value.settings import Settings
-from churn_value.tables.load import load_tables
+from churn_value.tables.company import company_tables
 from churn_value.tracking.exported import champion_folder_or_refuse
 
 CHUNK_ROWS = 20_000
@@ -36,24 +36,21 @@ class Result:
     bundle: Bundle
 
 
-def _answered(bundle: Bundle, frame: pd.DataFrame, before: pd.DataFrame | None, locale: str) -> Iterator[pd.DataFrame]:
+def _answered(
+    bundle: Bundle, frame: pd.DataFrame, before: pd.DataFrame | None, *, locale: str, today: date, threads: int
+) -> Iterator[pd.DataFrame]:
     with progress() as bar:
         for start in bar.track(range(0, len(frame), CHUNK_ROWS), description="scoring"):
             chunk = frame.iloc[start : start + CHUNK_ROWS]
-            yield answers_to_frame(score(bundle, chunk, locale=locale, previous=before, threads=2))
+            yield answers_to_frame(score(bundle, chunk, locale=locale, previous=before, now=today, threads=threads))
 
 
 def run(config: Config, settings: Settings, *, as_of: date | None = None, locale: str = "en") -> Result:
     """Score everyone the cohort rule admits at `as_of`, by default the first day not observed."""
+    now = datetime.now(UTC)
     bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
     with step(f"reading the tables of {config.name}"):
-        tables = load_tables(
-            config,
-            data_root=settings.data_root,
-            observed_now=datetime.now(UTC),
-            quarantine_dir=settings.quarantine(config.name),
-            threads=config.tuning.threads,
-        )
+        tables = company_tables(config, settings, now)
     features = catalog_of(bundle.catalog.parameters)
     bundle.catalog.check(features)
     day = as_of or observed_through(config, tables)
@@ -61,9 +58,15 @@ def run(config: Config, settings: Settings, *, as_of: date | None = None, locale
         frame = features_at(config, tables, features, day)
     archive, stored = ScoreArchive(settings.scores(config.name)), settings.scored_features(config.name)
     before = archive.previous(day)
-    answers = pd.concat(_answered(bundle, frame, before, locale), ignore_index=True)
+    chunks = _answered(bundle, frame, before, locale=locale, today=now.date(), threads=config.tuning.threads)
+    answers = pd.concat(chunks, ignore_index=True)
     write_features(frame, stored, previous=before)
     return Result(answers, archive.write(answers, day), stored, bundle)
+
+
+def _total(amounts: pd.Series[float]) -> float:
+    """Sum that is unknown, not 0, where no amount is known."""
+    return float(amounts.sum(min_count=1))
 
 
 def show(result: Result) -> None:
@@ -71,8 +74,8 @@ def show(result: Result) -> None:
     tiers = result.answers.groupby(["tier_rank", "tier"]).agg(
         customers=("customer_id", "size"),
         churn=("churn_probability", "mean"),
-        expected=("expected_value", "sum"),
-        at_risk=("value_at_risk", "sum"),
+        expected=("expected_value", _total),
+        at_risk=("value_at_risk", _total),
     )
     rows = tiers.reset_index("tier").to_numpy().tolist()
     heads = ("tier", "customers", "mean churn", "expected value", "value at risk")

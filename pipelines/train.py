@@ -18,7 +18,7 @@ from churn_value.evaluation.subject import Subject
 from churn_value.provenance import commit
 from churn_value.scoring.bundle import load_bundle
 from churn_value.settings import Settings
-from churn_value.tables.load import load_tables
+from churn_value.tables.company import company_tables
 from churn_value.tracking.exported import champion_folder
 from churn_value.tracking.registry import Version, register
 from churn_value.tracking.runs import CHECKS_FILE, TrainingRun, training_run
@@ -42,15 +42,11 @@ class Result:
 @contextmanager
 def _bars(config: Config, run: TrainingRun) -> Iterator[Callable[[TrialReport], None]]:
     """One bar per head; each trial moves it and becomes a nested run."""
+    heads = ("churn", "value") if config.has_value else ("churn",)
     with progress() as bar:
-        tasks = {
-            head: bar.add_task(f"tuning {head}", total=config.tuning.trials, start=False) for head in ("churn", "value")
-        }
-        if not config.has_value:
-            bar.remove_task(tasks["value"])
+        tasks = {head: bar.add_task(f"tuning {head}", total=config.tuning.trials) for head in heads}
 
         def told(report: TrialReport) -> None:
-            bar.start_task(tasks[report.head])
             text = f"tuning {report.head}: best loss {report.best:.4f}"
             bar.update(tasks[report.head], completed=report.number + 1, description=text)
             figures = {"loss": report.loss, "best": report.best, **report.beside}
@@ -73,13 +69,7 @@ def run(config: Config, settings: Settings) -> Result:
     champion = None if folder is None else load_bundle(folder)
     store = open_store(settings.tracking_uri, state=settings.artifacts)
     with step(f"reading the tables of {config.name}"):
-        tables = load_tables(
-            config,
-            data_root=settings.data_root,
-            observed_now=now,
-            quarantine_dir=settings.quarantine(config.name),
-            threads=config.tuning.threads,
-        )
+        tables = company_tables(config, settings, now)
     tags = {"config_sha256": config.sha256, "data_sha256": tables.sha256, "git_commit": commit()}
     with training_run(store, config.name, run_name=f"train {now:%Y-%m-%d %H:%M:%S}", tags=tags) as tracked:
         tracked.document("data/tables.json", {name: report.as_dict() for name, report in tables.reports.items()})
@@ -87,13 +77,8 @@ def run(config: Config, settings: Settings) -> Result:
             data = build_dataset(config, tables)
         tracked.document("data/manifest.json", data.manifest)
         with step(f"checks of {len(data.frame):,} rows and {len(data.catalog.names)} features"):
-            checks = run_checks(
-                data.frame,
-                data.catalog.features,
-                horizon_days=config.horizon_days,
-                seed=config.tuning.seed,
-                dated=data.split is not None,
-            )
+            horizon, seed, dated = config.horizon_days, config.tuning.seed, data.split is not None
+            checks = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
             tracked.document(CHECKS_FILE, [check.to_dict() for check in checks])
         refuse_leaks(checks)
         with _bars(config, tracked) as told:
