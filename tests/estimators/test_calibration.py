@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from churn_value.estimators import metrics
-from churn_value.estimators.calibration import FAMILIES, Calibration, customer_folds, fit_calibration, fit_family
+from churn_value.estimators.calibration import (
+    FAMILIES,
+    Calibration,
+    customer_folds,
+    fit_calibration,
+    fit_family,
+    recentred,
+)
 
 
 def sample(rows, seed, bend):
@@ -48,9 +55,9 @@ def test_a_kink_is_mended_by_a_flexible_map():
     assert metrics.calibration_error(happened, expit(later)) > 0.1
 
 
-def test_two_few_churners_teach_no_map():
-    raw, churned, customers = sample(500, 6, lambda z: z - 9)
-    assert churned.sum() < 20
+def test_too_few_churners_teach_no_map():
+    raw, churned, customers = sample(500, 6, lambda z: z - 6)
+    assert churned.sum() < 50
     assert fit_calibration(raw, churned, customers, seed=1) == Calibration("identity")
 
 
@@ -82,3 +89,18 @@ def test_a_customers_rows_share_a_fold_whatever_their_order():
     assert fold[0] == fold[2]
     assert fold[1] == fold[4]
     assert customer_folds(customers[::-1], 2, 1).tolist() == fold[::-1].tolist()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_recentred_map_goes_half_the_way_to_the_newest_rate(family):
+    raw, churned, _ = sample(4_000, 7, lambda z: 0.8 * z)
+    later, happened, _ = sample(4_000, 8, lambda z: z - 1.0)
+    moved = recentred(fit_family(family, raw, churned), later, happened)
+    halfway = (expit(later).mean() + happened.mean()) / 2
+    assert moved.probability(later).mean() == pytest.approx(halfway, abs=1e-9)
+    assert Calibration.from_json(moved.to_json()) == moved
+
+
+def test_a_date_on_which_everybody_left_still_gives_a_finite_map():
+    raw = np.linspace(-2, 2, 50)
+    assert np.isfinite(recentred(Calibration("identity"), raw, np.ones(50)).shift)

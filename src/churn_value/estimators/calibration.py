@@ -1,8 +1,9 @@
 """From the churn head's raw log-odds to a probability that means what it says.
 
 A map is fitted on rows later than those the trees were fitted on, and it is monotone: calibration never reorders
-customers. Four families, from stiff to flexible; a more flexible one is taken only when it lowers the cross-validated
-log-loss by more than one standard error of the difference, since its own noise costs calibration later.
+customers. Four families, from stiff to flexible; a more flexible one is taken only with enough rows of both classes,
+and when it lowers the cross-validated log-loss by more than two standard errors of the difference, since its own noise
+costs calibration later.
 
 ==========  ===================================================  ==========
 family      log-odds after, with z the raw log-odds              parameters
@@ -14,6 +15,11 @@ isotonic    straight lines between the blocks of the isotonic    many
             regression, ends continued with slope 1
 ==========  ===================================================  ==========
 
+The model that is shipped has seen the calibration rows too, and with them part of what moved between the folds. Its
+map is therefore moved (`recentred`) by a constant on the log-odds, so that its mean on the newest date goes half the way
+from what its boosters say to what happened there: one date cannot tell a trend, which stays, from a season, which
+turns.
+
 References
 ----------
 Platt (1999), Advances in Large Margin Classifiers; Kull, Silva Filho & Flach (2017), AISTATS 54, for beta; Zadrozny &
@@ -23,12 +29,12 @@ Elkan (2002), KDD, doi:10.1145/775047.775151, for isotonic.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
@@ -36,7 +42,9 @@ from churn_value.estimators import FloatArray, IntArray
 
 FAMILIES = ("identity", "platt", "beta", "isotonic")
 LARGEST_LOG_ODDS = 13.8  # probabilities stay within 1e-6 of 0 and 1
-LEAST_ROWS_OF_A_CLASS = 20
+LEAST_ROWS_OF_A_CLASS = {"platt": 50, "beta": 200, "isotonic": 1_000}
+STANDARD_ERRORS = 2.0
+PERSISTENCE = 0.5
 FOLDS = 5
 
 
@@ -52,12 +60,15 @@ class Calibration:
         platt: slope, intercept; beta: a, b, c.
     knots_raw, knots_log_odds
         isotonic: points of the piecewise-linear map, increasing in both.
+    shift
+        Added to the log-odds after the map.
     """
 
     family: str
     parameters: tuple[float, ...] = ()
     knots_raw: tuple[float, ...] = ()
     knots_log_odds: tuple[float, ...] = ()
+    shift: float = 0.0
 
     def log_odds(self, raw: FloatArray) -> FloatArray:
         """Calibrated log-odds of raw ones, within +-13.8, shape (n,)."""
@@ -71,7 +82,7 @@ class Calibration:
             mapped = self._between_knots(raw)
         else:
             mapped = raw
-        clipped: FloatArray = np.clip(mapped, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+        clipped: FloatArray = np.clip(mapped + self.shift, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
         return clipped
 
     def probability(self, raw: FloatArray) -> FloatArray:
@@ -92,6 +103,7 @@ class Calibration:
             "parameters": list(self.parameters),
             "knots_raw": list(self.knots_raw),
             "knots_log_odds": list(self.knots_log_odds),
+            "shift": self.shift,
         }
 
     @classmethod
@@ -102,6 +114,7 @@ class Calibration:
             tuple(content["parameters"]),
             tuple(content["knots_raw"]),
             tuple(content["knots_log_odds"]),
+            float(content["shift"]),
         )
 
 
@@ -214,16 +227,38 @@ def fit_calibration(
     Returns
     -------
     Calibration
-        Identity when one class has fewer than 20 rows: nothing could be learned from them.
+        Identity when one class has fewer than 50 rows: nothing could be learned from them.
     """
-    if min(churned.sum(), len(churned) - churned.sum()) < LEAST_ROWS_OF_A_CLASS:
-        return Calibration("identity")
+    rarer = min(churned.sum(), len(churned) - churned.sum())
     fold = customer_folds(customers, FOLDS, seed)
     best = "identity"
     best_losses = _held_out_losses(best, raw, churned, fold)
-    for family in FAMILIES[1:]:
+    for family, least_rows in LEAST_ROWS_OF_A_CLASS.items():
+        if rarer < least_rows:
+            break
         losses = _held_out_losses(family, raw, churned, fold)
         gain = best_losses - losses
-        if gain.mean() > gain.std() / np.sqrt(len(gain)):
+        if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
             best, best_losses = family, losses
     return fit_family(best, raw, churned)
+
+
+def recentred(chosen: Calibration, raw: FloatArray, churned: FloatArray) -> Calibration:
+    """The map moved for boosters that have seen the calibration rows.
+
+    Parameters
+    ----------
+    chosen
+        Map of boosters that have not seen them.
+    raw, churned
+        (n,) raw log-odds by the boosters to be shipped, and outcomes, on the newest date.
+
+    Notes
+    -----
+    With m the mean of ``expit(raw)`` and c the churn rate, the shift solves ``mean(probability) = m + (c - m) / 2``.
+    """
+    said = float(expit(raw).mean())
+    wanted = said + PERSISTENCE * (float(churned.mean()) - said)
+    plain = replace(chosen, shift=0.0).log_odds(raw)
+    shift = brentq(lambda move: float(expit(plain + move).mean()) - wanted, -30.0, 30.0, xtol=1e-12)
+    return replace(chosen, shift=float(shift))

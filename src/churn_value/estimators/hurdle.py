@@ -5,10 +5,10 @@ For every row, with p the calibrated churn probability and R the value if retain
     expected_value = (1 - p) R        value_at_risk = p R        lower <= expected_value <= upper
 
 What is learned where. Boosters are first grown on the train fold alone and stopped early on the calibration fold, whose
-as_of dates are at least one horizon later (the split is purged by construction). These boosters' predictions of the
-calibration fold are out of sample, so the calibration map, the debiasing factor and the interval are learned from them.
-The shipped boosters are then grown again on both folds with the same settings and rounds, because the newest rows are
-the most like those to be scored; map, factor and interval are kept. The test fold is touched by none of this.
+as_of dates are at least one horizon later (the split is purged by construction). These honest boosters' predictions of
+the calibration fold are out of sample, so the shape of the calibration map and the interval are learned from them. The
+shipped boosters are then grown again on both folds with the same settings and rounds, because the newest rows are the
+most like those to be scored; map and total are recentred for them. The test fold is touched by none of this.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pandas as pd
 from churn_value.config import Config
 from churn_value.errors import BundleError
 from churn_value.estimators import FloatArray
-from churn_value.estimators.churn import ChurnHead, fit_churn
+from churn_value.estimators.churn import ChurnFit, ChurnHead, fit_churn
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.intervals import Intervals, fit_intervals
 from churn_value.estimators.rows import Rows, labelled, rows_of
@@ -194,18 +194,20 @@ def fit(
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))
     value, intervals = _fit_amounts(
-        (earlier, later), churn.honest, growing, ValueSettings.of(value_params), level=config.interval.level
+        (earlier, later), churn, growing, ValueSettings.of(value_params), level=config.interval.level
     )
     return HurdleModel(design, churn.final, value, intervals)
 
 
 def _fit_amounts(
-    folds: tuple[Rows, Rows], churn: ChurnHead, growing: Growing, settings: ValueSettings, *, level: float
+    folds: tuple[Rows, Rows], churn: ChurnFit, growing: Growing, settings: ValueSettings, *, level: float
 ) -> tuple[ValueHead, Intervals]:
-    """Value head and interval, given a churn head that has not seen the second fold."""
+    """Value head and interval, given both fits of the churn head."""
     later = folds[1]
-    p = churn.probability(churn.raw(later.matrix, threads=growing.threads))
-    value = fit_value(*folds, p, growing, settings)
+    p, final_p = (
+        head.probability(head.raw(later.matrix, threads=growing.threads)) for head in (churn.honest, churn.final)
+    )
+    value = fit_value(*folds, (p, final_p), growing, settings)
     raw = value.honest.raw(later.matrix, threads=growing.threads)
     retained = value.honest.value_if_retained(raw, p)
     return value.final, fit_intervals(later, p, retained, level=level, seed=growing.seeds[0])

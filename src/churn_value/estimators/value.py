@@ -19,8 +19,9 @@ which is the usual hurdle product for s = 1 and the direct regression for s = 0.
 0.01: below it, hardly anybody of the kind has ever stayed and the quotient would be noise; expected is then (1 - p)
 times the floored value, so the identity holds on every row.
 
-Net amounts below 0 (more returned than bought) are fitted as 0; `factor` then makes totals agree with the true net ones
-on the calibration rows, shrunk to 1 by its own standard error.
+Net amounts below 0 (more returned than bought) are fitted as 0; `factor` then takes the total of the calibration rows
+towards the true net one: shrunk to 1 by its own standard error, and for the head that is shipped, which has seen these
+rows, half the way (see `calibration` for why half).
 
 References
 ----------
@@ -39,6 +40,7 @@ import numpy as np
 
 from churn_value.errors import ConfigError
 from churn_value.estimators import FloatArray
+from churn_value.estimators.calibration import PERSISTENCE
 from churn_value.estimators.churn import refuse_one_class
 from churn_value.estimators.rows import Rows
 from churn_value.estimators.trees import Growing, Objective, Sample, Trees, fit_trees
@@ -250,7 +252,11 @@ def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing
 
 
 def fit_value(
-    train: Rows, calibration: Rows, churn_probability: FloatArray, growing: Growing, settings: ValueSettings
+    train: Rows,
+    calibration: Rows,
+    probabilities: tuple[FloatArray, FloatArray],
+    growing: Growing,
+    settings: ValueSettings,
 ) -> ValueFit:
     """Value head: stopped early and debiased on the calibration rows, then refitted on all rows.
 
@@ -258,8 +264,8 @@ def fit_value(
     ----------
     train, calibration
         Rows of the two folds; the calibration's as_of dates are at least a horizon later.
-    churn_probability
-        (n,) of the calibration rows, from a churn head that has not seen them.
+    probabilities
+        (n,) churn probabilities of the calibration rows, from the honest and from the final churn head.
     growing, settings
         How boosters are grown; the head's form.
 
@@ -274,9 +280,16 @@ def fit_value(
     forms = weights_of(settings.form)
     parts = tuple(_stopped_part(form, scale, settings, growing, (train, calibration)) for form in forms)
     plain = ValueHead(parts, scale, 1.0)
-    raw = plain.raw(calibration.matrix, threads=growing.threads)
-    expected = (1 - churn_probability) * plain.value_if_retained(raw, churn_probability)
-    factor = debias_factor(calibration.amount_minor, expected)
+    factor = debias_factor(calibration.amount_minor, _expected(plain, calibration, probabilities[0], growing.threads))
     both = train.followed_by(calibration)
     grown = tuple(_grown_again(part, scale, settings, growing, both) for part in parts)
-    return ValueFit(replace(plain, factor=factor), ValueHead(grown, scale, factor))
+    final = ValueHead(grown, scale, 1.0)
+    moved = debias_factor(calibration.amount_minor, _expected(final, calibration, probabilities[1], growing.threads))
+    return ValueFit(replace(plain, factor=factor), replace(final, factor=moved**PERSISTENCE))
+
+
+def _expected(head: ValueHead, rows: Rows, churn_probability: FloatArray, threads: int) -> FloatArray:
+    """Expected amount of each row [minor units]."""
+    raw = head.raw(rows.matrix, threads=threads)
+    expected: FloatArray = (1 - churn_probability) * head.value_if_retained(raw, churn_probability)
+    return expected
