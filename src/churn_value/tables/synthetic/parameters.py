@@ -58,14 +58,14 @@ class Parameters:
 
     existing_share: float = 0.55  # customers who signed up before the tables begin
     plan_share: tuple[float, ...] = (0.60, 0.25, 0.15)
-    plan_hazard: tuple[float, ...] = (0.00015, 0.0001, 0.00006)  # of leaving, all switches off
+    plan_hazard: tuple[float, ...] = (0.00009, 0.00006, 0.000035)  # of leaving, all switches off
     plan_price_minor: tuple[int, ...] = (0, 990, 2490)
-    unhappy_hazard: float = 6.0  # factors on the hazard
-    strained_hazard: float = 3.0
-    fading_hazard: float = 4.0
-    unhappy_switch: tuple[float, float] = (1 / 420, 1 / 120)  # on, off
-    strained_switch: tuple[float, float] = (1 / 450, 1 / 150)
-    fading_switch: tuple[float, float] = (1 / 360, 1 / 110)
+    unhappy_hazard: float = 9.0  # factors on the hazard
+    strained_hazard: float = 5.0
+    fading_hazard: float = 6.0
+    unhappy_switch: tuple[float, float] = (1 / 700, 1 / 200)  # on, off
+    strained_switch: tuple[float, float] = (1 / 800, 1 / 240)
+    fading_switch: tuple[float, float] = (1 / 600, 1 / 180)
 
     order_rates: tuple[float, ...] = (1 / 120, 1 / 84, 1 / 58, 1 / 40, 1 / 26, 1 / 14)
     source_rate_tilt: tuple[float, ...] = (-0.25, 0.0, 0.35)  # log-odds per step of order rate
@@ -74,7 +74,7 @@ class Parameters:
     weekend_orders: float = 1.25
     visit_rates: tuple[float, ...] = (0.12, 0.22, 0.4)
     visit_share: tuple[float, ...] = (0.35, 0.40, 0.25)
-    fading_visits: float = 0.4
+    fading_visits: float = 0.35
     cart_share: tuple[float, float] = (0.20, 0.10)
 
     basket_log_mean: float = 8.1  # of the order total in minor units
@@ -88,12 +88,12 @@ class Parameters:
     panel_share: float = 0.75  # the others are never asked
     asked_rate: float = 1 / 30  # by e-mail, whether or not they have left
     answer_share: float = 0.75  # of those who have not left
-    complaint_rates: tuple[float, float] = (0.0012, 0.012)
-    ticket_rates: tuple[float, float] = (0.0030, 0.0090)
+    complaint_rates: tuple[float, float] = (0.0004, 0.0120)
+    ticket_rates: tuple[float, float] = (0.0025, 0.0090)
     resolution_days: tuple[float, float] = (3.0, 7.0)
     invoice_share: float = 0.65  # the others pay by card and have no payments
     due_days: int = 14
-    on_time_share: tuple[float, float] = (0.88, 0.35)
+    on_time_share: tuple[float, float] = (0.92, 0.25)
     days_late: tuple[float, float] = (4.0, 16.0)
     dispute_share: tuple[float, float] = (0.01, 0.08)
     dispute_days: int = 3
@@ -167,7 +167,7 @@ class Parameters:
         A Kumaraswamy variable on 0..1, distribution function ``1 - (1 - x**a)**b``, cut into equal bins.
         """
         edges = np.linspace(0, 1, points + 1)
-        return np.stack([np.diff(1 - (1 - edges**a) ** b) for a, b in ((3.5, 1.6), (1.2, 2.0))])
+        return np.stack([np.diff(1 - (1 - edges**a) ** b) for a, b in ((4.5, 1.4), (1.2, 2.6))])
 
     @cached_property
     def payment_chance(self) -> Floats:

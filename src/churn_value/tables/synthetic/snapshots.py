@@ -131,6 +131,6 @@ def snapshots(frames: Mapping[str, pd.DataFrame], as_of: date, outcomes: pd.Data
         tenure_days=(past.as_of - people["signup_at"]).dt.days.astype(np.float64), **_behaviour(past), **_attitude(past)
     )
     table["spend_365d"] = table["spend_365d"].fillna(0.0)
-    table.insert(0, "as_of", as_of)
+    table.insert(0, "as_of", past.as_of.as_unit("us"))
     table.insert(1, "label", outcomes["churned"].to_numpy())
     return table[table["orders"] > 0].rename_axis("customer_id").reset_index()
