@@ -36,6 +36,9 @@ def test_the_table_survives_parquet(bundle, customers, tmp_path):
 
 def test_types_do_not_depend_on_what_is_missing(bundle, customers, tmp_path):
     whole = answers_to_frame(score(bundle, customers, explain=False))
+    assert str(whole["tier_rank"].dtype) == "Int64"
+    assert str(whole["as_of"].dtype) == "datetime64[us]"
+    assert str(whole["expected_value"].dtype) == "float64"
     churn_only = loaded(written(tmp_path, LinearModel(with_value=False)))
     part = answers_to_frame(score(churn_only, population(5), explain=False))
     assert whole.dtypes.astype(str).to_dict() == part.dtypes.astype(str).to_dict()

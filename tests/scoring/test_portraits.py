@@ -12,8 +12,14 @@ from churn_value.scoring.policy import load_policy
 from churn_value.scoring.quantities import CELLS, NUMBERS
 from churn_value.scoring.rfm import grade, segment
 from churn_value.scoring.score import score
+from churn_value.scoring.standing import band
 
 RETAIL = load_policy(POLICIES / "retail.yaml")
+
+
+def test_a_band_begins_at_its_lower_end():
+    churn = np.array([0.6, 0.5999, 0.3, 0.0, 1.0, np.nan])  # high from 0.6, medium from 0.3
+    assert band(churn, RETAIL.bands.churn).tolist() == [0, 1, 1, 2, 0, -1]
 
 
 def test_quintiles_of_percentiles():
