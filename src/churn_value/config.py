@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -189,6 +190,17 @@ class Config(_Strict):
         return folder / self.policy
 
 
+class _YamlLoader(yaml.SafeLoader):
+    """YAML in which only true and false are booleans: a bare ``on``, ``Yes`` or ``No`` is the text it looks like."""
+
+
+_YamlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_YamlLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Mapping in a YAML file.
 
@@ -198,7 +210,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         When the file is absent, is not YAML, or does not hold a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader)  # noqa: S506 - a safe loader with fewer booleans
     except FileNotFoundError:
         raise ConfigError(
             "the file must exist", code="FILE_NOT_FOUND", where=str(path), remedy="check the path"
@@ -220,7 +232,7 @@ def _described(error: ValidationError, source: str) -> ConfigError:
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         if near:
             remedy = f"did you mean {near[0]}?"
-    received = first["input"] if not isinstance(first["input"], dict) else f"keys {sorted(first['input'])}"
+    received = first["input"] if not isinstance(first["input"], dict) else f"keys {sorted(map(str, first['input']))}"
     more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
     return ConfigError(
         first["msg"].removeprefix("Value error, ") + more, where=f"{source}: {key}", received=received, remedy=remedy
@@ -253,7 +265,7 @@ def _with_overrides(content: dict[str, Any], overrides: tuple[str, ...]) -> dict
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
                 raise ConfigError("an override's key must lead through mappings", where="--set", received=override)
-        place[leaf] = yaml.safe_load(value)
+        place[leaf] = yaml.load(value, Loader=_YamlLoader)  # noqa: S506 - see read_yaml
     return content
 
 

@@ -71,3 +71,15 @@ def test_overrides_replace_single_settings_and_change_the_hash(tmp_path):
 def test_the_hash_knows_the_settings_and_not_the_place_of_the_file(tmp_path):
     (tmp_path / "other").mkdir()
     assert load_config(written(tmp_path, SMALLEST)).sha256 == load_config(written(tmp_path / "other", SMALLEST)).sha256
+
+
+def test_on_yes_and_no_are_texts_and_only_true_and_false_are_booleans(tmp_path):
+    text = SMALLEST.replace("paid}}", "paid}, joins: [{path: b.csv, on: {id: id}}], constants: {flag: true, said: No}}")
+    purchases = load_config(written(tmp_path, text)).tables["purchases"]
+    assert purchases.joins[0].on == {"id": "id"}
+    assert purchases.constants == {"flag": True, "said": "No"}
+
+
+def test_a_mapping_with_keys_that_are_not_texts_is_refused_and_not_a_crash(tmp_path):
+    with pytest.raises(ConfigError, match="tables"):
+        load_config(written(tmp_path, "name: shop\ntables: {purchases: {1: a}}\n"))

@@ -1,0 +1,151 @@
+"""Event tables in, a served answer out, on a small synthetic world: every job as a user runs it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from churn_value.config import load_config, read_yaml
+from churn_value.errors import ConfigError, LeakageError, RegistryError
+from churn_value.monitoring.archive import ScoreArchive
+from churn_value.service.client import Client
+from churn_value.service.serve import running
+from churn_value.tables.synthetic import NOISE_COLUMNS
+from churn_value.tracking.exported import read_pointer
+from churn_value.tracking.orphans import orphans
+from churn_value.tracking.store import open_store
+from pipelines import check_data, docs, monitor, promote, score, train
+from tests.e2e.conftest import CONFIG, QUICK
+
+
+def test_training_leaves_a_run_that_can_be_read_without_code(places, config, trained):
+    client = open_store(places.tracking_uri, state=places.artifacts).client
+    run = client.get_run(trained.version.run_id)
+    assert run.info.status == "FINISHED"
+    assert {
+        "test.churn_log_loss",
+        "test.churn_log_loss_low",
+        "baseline.bg_nbd.churn_log_loss",
+    } <= run.data.metrics.keys()
+    assert run.data.tags["config_sha256"] == config.sha256
+    files = {item.path for item in client.list_artifacts(trained.version.run_id)}
+    assert {"model_card.md", "report.html", "config.yaml", "plots", "bundle", "data", "evaluation"} <= files
+    plots = {item.path for item in client.list_artifacts(trained.version.run_id, "plots")}
+    assert {f"plots/{name}.png" for name in ("calibration", "gain_churn", "deciles", "shapley_churn", "tiers")} <= plots
+    experiment = run.info.experiment_id
+    nested = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{trained.version.run_id}'")
+    assert {found.data.tags["head"] for found in nested} == {"churn", "value"}
+
+
+def test_promotion_moves_alias_and_pointer_to_the_challenger(places, config, promoted, trained):
+    pointer = read_pointer(places.exported(config.name))
+    assert pointer.bundle == trained.bundle.name
+    client = open_store(places.tracking_uri, state=places.artifacts).client
+    assert int(client.get_model_version_by_alias(config.name, "champion").version) == promoted.version.number
+
+
+def test_every_answer_keeps_the_identities_and_nobody_is_lost(scored):
+    answers = scored.answers[scored.answers["status"].isin(["ok", "partial"])]
+    assert len(scored.answers) == scored.answers["customer_id"].nunique()
+    assert len(answers) > 0.9 * len(scored.answers)
+    p, retained = answers["churn_probability"], answers["value_if_retained"]
+    assert answers["churn_probability"].between(0, 1).all()
+    np.testing.assert_allclose(answers["expected_value"], (1 - p) * retained, atol=0.02)
+    np.testing.assert_allclose(answers["value_at_risk"], p * retained, atol=0.02)
+    assert (answers["value_lower"] <= answers["expected_value"] + 0.01).all()
+    assert (answers["expected_value"] <= answers["value_upper"] + 0.01).all()
+    assert answers["overall_score"].between(0, 100).all()
+
+
+def test_reasons_never_name_a_noise_column(scored):
+    texts = " ".join(scored.answers["reasons"].dropna())
+    for column in NOISE_COLUMNS:
+        assert f"attr_{column}" not in texts or texts.count(f"attr_{column}") < 0.05 * len(scored.answers)
+
+
+def test_scoring_again_gives_the_same_answers(places, config, scored):
+    again = score.run(config, places)
+    pd.testing.assert_frame_equal(again.answers, scored.answers, check_exact=True)
+
+
+def test_the_service_answers_to_the_bit_what_the_batch_wrote(places, config, scored):
+    rows = scored.answers[scored.answers["status"] == "ok"].head(50)
+    with running(config.name, settings=places) as url, Client(url) as client:
+        assert client.model()["model"]["version"] == "1"
+        answers = client.score([{"customer_id": one} for one in rows["customer_id"]])["results"]
+    served = pd.DataFrame(
+        {
+            "churn_probability": [a["churn"]["probability"] for a in answers],
+            "expected_value": [a["value"]["expected"] for a in answers],
+            "value_upper": [a["value"]["interval"]["upper"] for a in answers],
+            "tier": [a["tier"]["code"] for a in answers],
+        }
+    )
+    for column in served:
+        assert served[column].tolist() == rows[column].tolist(), column
+    assert [a["reasons"] for a in answers] == [json.loads(text) for text in rows["reasons"]]
+
+
+def test_monitoring_tells_of_moves_and_outcomes_once_dates_have_passed(places, config, scored):
+    end = ScoreArchive(places.scores(config.name)).dates()[-1]
+    earlier = end - pd.Timedelta(days=config.horizon_days)
+    elsewhere = replace(places, artifacts=places.artifacts)
+    score.run(config, elsewhere, as_of=earlier)
+    found = monitor.run(config, elsewhere)
+    assert found.migration is not None
+    assert found.measures["rows"] > 100
+    assert 0.5 < found.measures["auc"] <= 1
+    assert len(found.drift) == len(scored.bundle.catalog.names)
+
+
+def test_a_challenger_that_is_worse_than_the_baselines_is_refused_and_the_champion_stays(places, config, promoted):
+    strict = load_config(CONFIG, (*QUICK, "gate.max_calibration_error=0.0001"))
+    verdict = promote.verdict_of(strict, places, number=promoted.version.number)
+    assert not verdict.passed
+    assert "CALIBRATED" in {condition.code for condition in verdict.failed}
+
+
+def test_scoring_before_any_promotion_says_what_to_do(places, config, tmp_path):
+    with pytest.raises(RegistryError, match=r"pipelines\.train, then python -m pipelines\.promote"):
+        score.run(config, replace(places, models=tmp_path))
+
+
+def test_a_label_copy_among_the_attributes_fails_the_run_by_name(places, config, world, tmp_path):
+    """The planted column knows, per customer, whether they bought in the last outcome window."""
+    data = tmp_path / "data"
+    world.write(data / "synthetic")
+    path = data / "synthetic" / "customers.parquet"
+    customers = pd.read_parquet(path).drop(columns=["valid_from"], errors="ignore").drop_duplicates("customer_id")
+    purchases = world.frames["purchases"]
+    last = purchases[~purchases["is_return"]].groupby("customer_id")["event_time"].max()
+    customers["days_to_last"] = (
+        (pd.Timestamp(world.end, tz="UTC") - customers["customer_id"].map(last))
+        .dt.days.astype("float64")
+        .fillna(9999.0)
+    )
+    customers.to_parquet(path, index=False)
+    with pytest.raises(LeakageError, match="attr_days_to_last"):
+        train.run(config, replace(places, data_root=data))
+
+
+def test_a_run_that_failed_is_closed_and_says_why(places):
+    store = open_store(places.tracking_uri, state=places.artifacts)
+    assert orphans(store) == ()
+
+
+def test_a_wrong_path_is_named_with_its_key(places, tmp_path):
+    content = read_yaml(Path(CONFIG))
+    content["tables"]["visits"]["path"] = "synthetic/visit.parquet"
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match="visits") as caught:
+        check_data.run(load_config(path), places)
+    assert "visit.parquet" in str(caught.value)
+
+
+def test_generated_documents_are_current():
+    docs.command(check=True)
