@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import FingerprintMismatch, SchemaError
-from churn_value.scoring.answer import InputWarning
+from churn_value.scoring.answer import InputWarning, WarningCode
 from churn_value.scoring.quantities import Described, column
 from churn_value.scoring.reference import Reference
 
@@ -88,14 +87,75 @@ def checked(
     found.invalid("customer_id", np.array([one is None for one in ids], dtype=np.bool_))
     found.invalid("as_of", np.array([day is None for day in days], dtype=np.bool_))
     days = tuple(None if day == undated else day for day in days)
-    columns: dict[str, npt.NDArray[Any]] = {}
+    absent = np.ones(len(frame), dtype=np.bool_)
+    numbers = _Numbers(frame, [f for f in features if f.dtype == "number"], reference)
+    texts: dict[str, npt.NDArray[np.object_]] = {}
     for feature in features:
-        if feature.dtype == "number":
-            columns[feature.name] = found.number(frame, feature, reference)
-        else:
-            columns[feature.name] = found.category(frame, feature, categories.get(feature.name, ()))
-    table = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+        if feature.name not in frame.columns:
+            found.missing(feature.name, absent)
+        elif feature.dtype == "number":
+            numbers.report(feature, found)
+        if feature.dtype != "number":
+            texts[feature.name] = _category(frame, feature.name, categories.get(feature.name, ()), found)
+    table = pd.concat([numbers.table(), pd.DataFrame(texts, index=pd.RangeIndex(len(frame)))], axis=1)
     return Inputs(ids, days, table, found.valid, found.partial, tuple(tuple(row) for row in found.rows))
+
+
+def _category(frame: pd.DataFrame, name: str, seen: Sequence[str], found: _Findings) -> npt.NDArray[np.object_]:
+    """Texts of a category feature, null where the table has no such column."""
+    if name not in frame.columns:
+        return np.full(len(frame), None, dtype=object)
+    texts, known = _texts(frame[name]), {*seen, None}
+    found.warn("UNSEEN_CATEGORY", name, np.array([text not in known for text in texts], dtype=np.bool_))
+    return texts
+
+
+class _Numbers:
+    """Numeric features as one matrix: looked at as a whole, because one row must take milliseconds too."""
+
+    def __init__(self, frame: pd.DataFrame, features: Sequence[Described], reference: Reference) -> None:
+        self._names = [feature.name for feature in features]
+        self._places = {name: place for place, name in enumerate(self._names)}
+        self._cells, self._null = _matrix(frame, self._names)
+        low = np.array([reference.ranges.get(name, (-np.inf, np.inf))[0] for name in self._names])
+        high = np.array([reference.ranges.get(name, (-np.inf, np.inf))[1] for name in self._names])
+        margin = np.where(np.isfinite(low), MARGIN_SHARE * (high - low), 0.0)
+        infinite = np.isinf(self._cells)
+        self._unreadable: Mask = infinite | (np.isnan(self._cells) & ~self._null)
+        self._outside: Mask = ((self._cells < low - margin) | (self._cells > high + margin)) & ~infinite
+        self._cells[infinite] = np.nan
+        flags = (self._unreadable, self._null, self._outside)
+        self._any: list[list[bool]] = [flag.any(axis=0).tolist() for flag in flags]
+
+    def report(self, feature: Described, found: _Findings) -> None:
+        """Warn of what is wrong with one feature's cells."""
+        place = self._places[feature.name]
+        unreadable, null, outside = (flag[place] for flag in self._any)
+        if unreadable:
+            found.invalid(feature.name, self._unreadable[:, place])
+        if null and feature.empty is not None:
+            found.missing(feature.name, self._null[:, place])
+        if outside:
+            found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
+
+    def table(self) -> pd.DataFrame:
+        """The features as float64, unreadable cells null."""
+        return pd.DataFrame(self._cells, columns=self._names)
+
+
+def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Cells as float64 of shape (n, k), and where they were null as offered; absent columns are null."""
+    cells: npt.NDArray[np.float64] = np.full((len(frame), len(names)), np.nan)
+    null = np.ones(cells.shape, dtype=np.bool_)
+    dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
+    plain = [place for place, name in enumerate(names) if getattr(dtypes.get(name), "kind", "O") in "fiub"]
+    cells[:, plain] = frame[[names[place] for place in plain]].to_numpy(dtype=np.float64, na_value=np.nan)
+    null[:, plain] = np.isnan(cells[:, plain])
+    for place in sorted(set(range(len(names))) - set(plain)):
+        if names[place] in dtypes:
+            cells[:, place] = column(frame, names[place])
+            null[:, place] = frame[names[place]].isna()
+    return cells, null
 
 
 class _Findings:
@@ -106,42 +166,18 @@ class _Findings:
         self.valid: Mask = np.ones(rows, dtype=np.bool_)
         self.partial: Mask = np.zeros(rows, dtype=np.bool_)
 
-    def _warn(self, warning: InputWarning, where: Mask) -> None:
+    def warn(self, code: WarningCode, field: str, where: Mask) -> None:
+        """Add a warning to the rows of `where`."""
+        warning = InputWarning(code, field)
         for row in np.flatnonzero(where).tolist():
             self.rows[row].append(warning)
 
     def invalid(self, field: str, where: Mask) -> None:
+        """Rows that cannot be scored."""
         self.valid &= ~where
-        self._warn(InputWarning("INVALID_INPUT", field), where)
+        self.warn("INVALID_INPUT", field, where)
 
-    def _missing(self, field: str, where: Mask) -> None:
+    def missing(self, field: str, where: Mask) -> None:
+        """Rows that lack a feature."""
         self.partial |= where
-        self._warn(InputWarning("FEATURE_MISSING", field), where)
-
-    def number(self, frame: pd.DataFrame, feature: Described, reference: Reference) -> npt.NDArray[np.float64]:
-        name = feature.name
-        values = column(frame, name)
-        if name not in frame.columns:
-            self._missing(name, np.ones(len(frame), dtype=np.bool_))
-            return values
-        null = frame[name].isna().to_numpy(dtype=np.bool_)
-        self.invalid(name, (np.isnan(values) & ~null) | np.isinf(values))
-        if feature.empty is not None:
-            self._missing(name, null)
-        if name in reference.ranges:
-            low, high = reference.ranges[name]
-            margin = MARGIN_SHARE * (high - low)
-            outside = (values < low - margin) | (values > high + margin)
-            self._warn(InputWarning("OUT_OF_RANGE", name), outside & np.isfinite(values))
-        return np.where(np.isinf(values), np.nan, values)
-
-    def category(self, frame: pd.DataFrame, feature: Described, seen: Sequence[str]) -> npt.NDArray[np.object_]:
-        name = feature.name
-        if name not in frame.columns:
-            self._missing(name, np.ones(len(frame), dtype=np.bool_))
-            return np.full(len(frame), None, dtype=object)
-        texts = _texts(frame[name])
-        known = {*seen, None}
-        unseen = np.array([text not in known for text in texts], dtype=np.bool_)
-        self._warn(InputWarning("UNSEEN_CATEGORY", name), unseen)
-        return texts
+        self.warn("FEATURE_MISSING", field, where)

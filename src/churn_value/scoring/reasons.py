@@ -54,7 +54,7 @@ def groups_of(features: Sequence[Described]) -> tuple[Group, ...]:
 def values_of(frame: pd.DataFrame, features: Sequence[Described]) -> Values:
     """Values of the model's features in `frame`, which has a column for each."""
     columns = tuple(_column(frame[f.name], f) for f in features)
-    known = np.column_stack([frame[f.name].notna().to_numpy() for f in features]).astype(np.bool_)
+    known = np.column_stack([~np.asarray(pd.isna(column), dtype=np.bool_) for column in columns])
     return Values(tuple(features), columns, known)
 
 
