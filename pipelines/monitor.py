@@ -10,7 +10,8 @@ import pandas as pd
 
 from churn_value.cli import ConfigPath, Overrides, main, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import catalog_of, features_at, observed_through, outcomes_for
+from churn_value.dataset import features_at, observed_through, outcomes_for
+from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.monitoring.drift import feature_drift
 from churn_value.monitoring.migration import Migration, tier_migration

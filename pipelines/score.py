@@ -13,7 +13,8 @@ import typer
 
 from churn_value.cli import ConfigPath, Overrides, main, progress, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import catalog_of, features_at, observed_through
+from churn_value.dataset import features_at, observed_through
+from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.score import score

@@ -15,8 +15,8 @@ import pandas as pd
 from churn_value.config import Config
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.features.asof import build
-from churn_value.features.catalog import Catalog, catalog
-from churn_value.features.windows import median_gap, windows_for
+from churn_value.features.catalog import Catalog
+from churn_value.features.suited import catalog_of, catalog_parameters
 from churn_value.labels import labels
 from churn_value.spine import spine
 from churn_value.tables.load import Tables
@@ -55,27 +55,6 @@ class Dataset:
     def fold(self, name: str) -> pd.DataFrame:
         """Rows of one fold, with a fresh index."""
         return self.frame[self.frame["fold"] == name].reset_index(drop=True)
-
-
-def catalog_parameters(config: Config, tables: Tables) -> dict[str, Any]:
-    """What `catalog` is called with for these tables, JSON-ready: columns present, windows, attributes' types."""
-    windows = config.windows_days
-    if windows is None:
-        purchases = tables.events.get("purchases")
-        gap = None if purchases is None else median_gap(purchases)
-        windows = windows_for(gap, config.horizon_days)
-    attributes = {name: kind for types in tables.attribute_types.values() for name, kind in types.items()}
-    return {
-        "present": {name: sorted(columns) for name, columns in tables.present.items()},
-        "windows_days": list(windows),
-        "attributes": attributes,
-    }
-
-
-def catalog_of(parameters: Mapping[str, Any]) -> Catalog:
-    """Catalog that `catalog_parameters` describe."""
-    present = {name: frozenset(columns) for name, columns in parameters["present"].items()}
-    return catalog(present, parameters["windows_days"], parameters["attributes"])
 
 
 def observed_through(config: Config, tables: Tables) -> date:

@@ -147,7 +147,7 @@ def catalog(
     attributes
         Attribute columns and their type; each becomes ``attr_<column>``.
     """
-    attributes = dict(attributes or {})
+    attributes = dict(sorted((attributes or {}).items()))  # a bundle keeps them as JSON with sorted keys
     features = (*_available(present, tuple(windows_days)), *customers.attribute_features(present, attributes))
     return Catalog(features, attributes)
 

@@ -14,7 +14,7 @@ from churn_value.config import load_config
 from churn_value.errors import ChurnValueError
 from churn_value.features.catalog import ATTRIBUTES_OF_CONTRACT, DEFAULT_WINDOWS_DAYS, EVERY_COLUMN, Catalog, catalog
 from churn_value.features.declare import Feature
-from churn_value.features.windows import median_gap, windows_for
+from churn_value.features.suited import catalog_of, catalog_parameters
 from churn_value.settings import Settings
 from churn_value.tables.load import load_tables
 
@@ -89,12 +89,7 @@ def _catalog_of(path: Path) -> Catalog:
     """Catalog of a company: its tables, its attributes, and its windows."""
     config = load_config(path)
     tables = load_tables(config, data_root=Settings.from_environment().data_root, observed_now=datetime.now(UTC))
-    windows = config.windows_days
-    if windows is None:
-        purchases = tables.events.get("purchases")
-        windows = windows_for(None if purchases is None else median_gap(purchases), config.horizon_days)
-    attributes = {name: kind for types in tables.attribute_types.values() for name, kind in types.items()}
-    return catalog(tables.present, windows, attributes)
+    return catalog_of(catalog_parameters(config, tables))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from churn_value.config import Config
-from churn_value.dataset import Dataset, catalog_of, features_for
+from churn_value.dataset import Dataset, features_for
 from churn_value.errors import FingerprintMismatch
 from churn_value.estimators.baselines import fit_baselines
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.evaluation.comparison import evaluate
 from churn_value.evaluation.results import CHAMPION, MODEL, Evaluation
+from churn_value.features.suited import catalog_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.tables.load import Tables
 
