@@ -140,3 +140,13 @@ def test_the_table_has_one_row_per_system_and_measure(judged):
 def test_no_rows_are_refused(test_rows):
     with pytest.raises(TooLittleData):
         evaluate(test_rows.head(0), {"model": prediction(test_rows.head(0))}, seed=1)
+
+
+def test_the_interval_of_a_perfect_calibration_begins_at_nothing():
+    """Every fourth of 0.25: no error at all, though every single resample has some."""
+    rows = pd.concat([four_rows()] * 50, ignore_index=True)
+    rows = rows.assign(customer_id=[f"c{i}" for i in range(200)], churned=np.tile([1.0, 0.0, 0.0, 0.0], 50))
+    model = SimpleNamespace(churn_probability=np.full(200, 0.25))
+    found = evaluate(rows, {"model": model}, seed=1, resamples=100).of("churn_calibration_error")
+    assert (found.value, found.lower) == (0.0, 0.0)
+    assert 0 < found.upper < 0.05

@@ -35,6 +35,11 @@ def test_every_customer_is_counted_once():
     assert counts[["S", "A", "B", "(none)"]].to_numpy().sum() == len(NOW)
 
 
+def test_up_is_towards_the_first_tier():
+    found = tier_migration(scores(a="B", b="A", c="S"), scores(a="A", b="S", c="B"), ["S", "A", "B"])
+    assert (found.up, found.down, found.stayed) == (2, 1, 0)
+
+
 def test_shares_sum_to_one_where_there_is_anybody():
     shares = tier_migration(BEFORE, NOW, ["S", "A", "B", "C"]).shares.sum(axis="columns", skipna=False)
     assert shares.drop("C").tolist() == [1.0] * 5

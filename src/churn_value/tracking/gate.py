@@ -88,7 +88,7 @@ class Verdict:
             raise GateRefused(
                 f"{len(self.failed)} of {len(self.conditions)} conditions of the gate do not hold",
                 where=where,
-                received=" | ".join(self.reasons()),
+                received=" | ".join(reason.rstrip(".") for reason in self.reasons()),
                 remedy="the champion stays; improve the data or the model and train again",
             )
 
