@@ -124,19 +124,17 @@ class _Numbers:
         self._unreadable: Mask = infinite | (np.isnan(self._cells) & ~self._null)
         self._outside: Mask = ((self._cells < low - margin) | (self._cells > high + margin)) & ~infinite
         self._cells[infinite] = np.nan
-        flags = (self._unreadable, self._null, self._outside)
-        self._any: list[list[bool]] = [flag.any(axis=0).tolist() for flag in flags]
+        self._faulty = [bool(flag) for flag in (self._unreadable | self._null | self._outside).any(axis=0)]
 
     def report(self, feature: Described, found: _Findings) -> None:
         """Warn of what is wrong with one feature's cells."""
         place = self._places[feature.name]
-        unreadable, null, outside = (flag[place] for flag in self._any)
-        if unreadable:
-            found.invalid(feature.name, self._unreadable[:, place])
-        if null and feature.empty is not None:
+        if not self._faulty[place]:
+            return
+        found.invalid(feature.name, self._unreadable[:, place])
+        if feature.empty is not None:
             found.missing(feature.name, self._null[:, place])
-        if outside:
-            found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
+        found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
 
     def table(self) -> pd.DataFrame:
         """The features as float64, unreadable cells null."""
