@@ -124,7 +124,8 @@ class _Numbers:
         self._unreadable: Mask = infinite | (np.isnan(self._cells) & ~self._null)
         self._outside: Mask = ((self._cells < low - margin) | (self._cells > high + margin)) & ~infinite
         self._cells[infinite] = np.nan
-        self._faulty = [bool(flag) for flag in (self._unreadable | self._null | self._outside).any(axis=0)]
+        faulty: Mask = self._unreadable | self._null | self._outside
+        self._faulty: list[bool] = np.asarray(faulty.any(axis=0)).tolist()
 
     def report(self, feature: Described, found: _Findings) -> None:
         """Warn of what is wrong with one feature's cells."""
