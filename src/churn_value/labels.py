@@ -4,7 +4,7 @@ With ``as_of`` 2025-07-01 and a horizon of 90 days, a purchase at 2025-07-01 00:
 window; one at 2025-06-30 23:59:59 or at 2025-09-29 00:00 is not. A refund on 2025-07-03 of a June purchase lowers the
 value (``by_return_date``): the label is net of returns.
 
-This is the only module that looks at or after an as_of.
+This is the only module that looks at or after an as_of. What counts as buying is the features' own rule.
 """
 
 from __future__ import annotations
@@ -16,20 +16,17 @@ import ibis
 import ibis.expr.types as ir
 
 from churn_value.config import ChurnDefinition
+from churn_value.features.asof import day_number_of
+from churn_value.features.purchases import is_bought
 
 SPINE_KEYS = ("customer_id", "as_of")
-
-
-def _day(clock: ir.TimestampValue) -> ir.IntegerValue:
-    """Midnights from 1970-01-01 to the event's day."""
-    return clock.date().epoch_days().cast("int64")
 
 
 def _in_window(events: ir.Table, clock: str, spine: ir.Table, horizon_days: int) -> ir.Table:
     """Events of each spine row's outcome window ``[as_of, as_of + horizon)``."""
     joined = spine.select(*SPINE_KEYS).join(events, "customer_id")
-    start = joined.as_of.epoch_days().cast("int64")
-    day = _day(joined[clock])
+    start = day_number_of(joined.as_of)
+    day = day_number_of(joined[clock])
     return joined.filter(day >= start, day < start + horizon_days)
 
 
@@ -38,18 +35,12 @@ def _happened(events: ir.Table, clock: str, spine: ir.Table, horizon_days: int) 
     return _in_window(events, clock, spine, horizon_days).select(*SPINE_KEYS).distinct()
 
 
-def is_purchase(purchases: ir.Table) -> ir.BooleanValue:
-    """Whether a row counts as buying: it is no return and something was paid."""
-    is_return = purchases.is_return.fill_null(purchases.amount_minor < 0)
-    return ~is_return & (purchases.amount_minor > 0)
-
-
 def _ended_contracts(contracts: ir.Table, spine: ir.Table, horizon_days: int) -> ir.Table:
     """Spine rows that had a contract at as_of and have none at the end of their window."""
     joined = spine.select(*SPINE_KEYS).join(contracts, "customer_id")
-    start = joined.as_of.epoch_days().cast("int64")
-    began = _day(joined.started_at)
-    ended = ibis.coalesce(_day(joined.ended_at), ibis.literal(10**9, "int64"))
+    start = day_number_of(joined.as_of)
+    began = day_number_of(joined.started_at)
+    ended = ibis.coalesce(day_number_of(joined.ended_at), ibis.literal(10**9, "int64"))
     end = start + horizon_days
     flags = joined.select(
         *SPINE_KEYS,
@@ -69,7 +60,7 @@ def _churned(
     elif definition == "no_visit":
         marked, when_marked = _happened(events["visits"], "event_time", spine, horizon_days), 0
     else:
-        bought = events["purchases"].filter(is_purchase(events["purchases"]))
+        bought = events["purchases"].filter(is_bought(events["purchases"]))
         marked, when_marked = _happened(bought, "event_time", spine, horizon_days), 0
     flag = marked.mutate(churned=ibis.literal(when_marked, "int8"))
     joined = spine.select(*SPINE_KEYS).left_join(flag, SPINE_KEYS)
@@ -119,7 +110,7 @@ def labels(
     churned = _churned(definition, events, spine, horizon_days)
     value = _value(events.get("purchases"), spine, horizon_days)
     both = churned.inner_join(value, SPINE_KEYS)
-    end = both.as_of.epoch_days().cast("int64") + horizon_days
+    end = day_number_of(both.as_of) + horizon_days
     complete = end <= ibis.literal((observed_through - date(1970, 1, 1)).days, "int64")
     return both.select(
         *SPINE_KEYS,

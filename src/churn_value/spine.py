@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from churn_value.config import CohortConfig
 from churn_value.features.asof import past_of
-from churn_value.labels import is_purchase
+from churn_value.features.purchases import is_bought
 
 _SOURCE_OF = {"purchased": "purchases", "visited": "visits", "active_contract": "contracts"}
 
@@ -73,5 +73,5 @@ def spine(events: Mapping[str, ir.Table], as_ofs: Sequence[date], cohort: Cohort
     elif cohort.lookback_days is not None:
         past = past.filter(past.age_days <= cohort.lookback_days)
     if cohort.rule == "purchased":
-        past = past.filter(is_purchase(past))
+        past = past.filter(is_bought(past))
     return past.select("customer_id", "as_of").distinct()
