@@ -176,3 +176,20 @@ def test_files_of_another_format_or_incomplete_are_refused(model):
 def test_a_prediction_is_frozen(model, later):
     with pytest.raises(dataclasses.FrozenInstanceError):
         model.predict(later.head(1)).churn_raw = None
+
+
+def test_the_regression_is_mixed_in_where_it_helps_and_left_out_where_it_does_not(later):
+    curved = {"train": frame(700, 1, ("2025-01-01", "2025-02-01")), "calibration": frame(600, 2, ("2025-06-01",))}
+    assert fitted(**curved).churn.linear_share > 0
+    # churn in a checkerboard of two features: trees see it, a line cannot
+    for rows in curved.values():
+        rows["churned"] = ((rows.noise > 0) != (rows.days_since_last_purchase > 40)).astype(float)
+    model = fitted(**curved)
+    assert model.churn.linear is None or model.churn.linear_share <= 0.5
+    assert (
+        metrics.auc(
+            ((later.noise > 0) != (later.days_since_last_purchase > 40)).to_numpy(dtype=float),
+            model.predict(later).churn_probability,
+        )
+        > 0.97
+    )

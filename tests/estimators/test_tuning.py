@@ -17,7 +17,7 @@ from simulated_customers import CATALOG, HORIZON_DAYS, frame
 
 from churn_value.config import Config
 from churn_value.estimators import tuning
-from churn_value.estimators.validation import MOST_TUNING_ROWS, Validation, thinned, tuning_folds, validation_dates
+from churn_value.estimators.validation import MOST_TUNING_ROWS, Validation, tuning_folds, validation_dates
 
 TRAIN_DATES = ("2025-01-01", "2025-02-01", "2025-05-02")
 
@@ -77,7 +77,7 @@ def test_the_calibration_fold_is_left_alone_where_the_train_fold_suffices(folds)
 def test_many_rows_are_thinned_by_whole_customers(folds):
     validation = Validation.of(*folds, CATALOG, config(1))
     many = validation.earlier.where(np.arange(MOST_TUNING_ROWS * 3) % len(validation.earlier))
-    few = thinned(many, 1)
+    few = many.thinned(MOST_TUNING_ROWS, 1)
     assert len(few) == pytest.approx(MOST_TUNING_ROWS, rel=0.25)
     left = set(many.customers) - set(few.customers)
     assert not left & set(few.customers)

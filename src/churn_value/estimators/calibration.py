@@ -16,8 +16,8 @@ isotonic    straight lines between the blocks of the isotonic    many
 ==========  ===================================================  ==========
 
 The model that is shipped has seen the calibration rows too, and with them part of what moved between the folds. Its
-map is therefore moved (`recentred`) by a constant on the log-odds, so that its mean on the newest date goes half the way
-from what its boosters say to what happened there: one date cannot tell a trend, which stays, from a season, which
+map is therefore moved (`recentred`) by a constant on the log-odds, so that its mean on the newest date goes half the
+way from what its boosters say to what happened there: one date cannot tell a trend, which stays, from a season, which
 turns.
 
 References
@@ -39,6 +39,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from churn_value.estimators import FloatArray, IntArray
+from churn_value.estimators.rows import customer_folds
 
 FAMILIES = ("identity", "platt", "beta", "isotonic")
 LARGEST_LOG_ODDS = 13.8  # probabilities stay within 1e-6 of 0 and 1
@@ -190,13 +191,6 @@ def fit_family(family: str, raw: FloatArray, churned: FloatArray) -> Calibration
         (n,) raw log-odds and outcomes 0 or 1.
     """
     return Calibration("identity") if family == "identity" else _FITS[family](raw, churned)
-
-
-def customer_folds(customers: npt.NDArray[np.object_], folds: int, seed: int) -> IntArray:
-    """Fold 0 to ``folds - 1`` of each row; all rows of a customer share one, whatever the order of rows."""
-    names, member = np.unique(customers.astype(str), return_inverse=True)
-    fold: IntArray = np.random.default_rng(seed).permutation(len(names))[member] % folds
-    return fold
 
 
 def _held_out_losses(family: str, raw: FloatArray, churned: FloatArray, fold: IntArray) -> FloatArray:

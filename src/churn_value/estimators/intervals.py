@@ -30,8 +30,7 @@ from typing import Any, Self
 import numpy as np
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators.calibration import customer_folds
-from churn_value.estimators.rows import Rows
+from churn_value.estimators.rows import Rows, customer_folds
 
 QUANTILES = np.linspace(0.0, 1.0, 101)
 ROWS_PER_GROUP = 60

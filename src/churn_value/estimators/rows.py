@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import TooLittleData
-from churn_value.estimators import FloatArray
+from churn_value.estimators import FloatArray, IntArray
 from churn_value.estimators.design import Design
 
 
@@ -42,6 +42,11 @@ class Rows:
     def where(self, kept: npt.NDArray[Any]) -> Self:
         """Rows chosen by a mask or by places."""
         return type(self)(self.matrix[kept], self.churned[kept], self.amount_minor[kept], self.customers[kept])
+
+    def thinned(self, most: int, seed: int) -> Self:
+        """These rows, or those of as many whole customers as make about `most` rows."""
+        parts = -(-len(self) // most)
+        return self if parts <= 1 else self.where(customer_folds(self.customers, parts, seed) == 0)
 
     def followed_by(self, later: Self) -> Self:
         """These rows, then the later ones."""
@@ -75,3 +80,10 @@ def rows_of(frame: pd.DataFrame, design: Design, *, with_value: bool) -> Rows:
     amount = frame["value_minor"].to_numpy(dtype=np.float64) if with_value else np.zeros(len(frame))
     churned = frame["churned"].to_numpy(dtype=np.float64)
     return Rows(design.matrix(frame), churned, amount, frame["customer_id"].to_numpy(dtype=object))
+
+
+def customer_folds(customers: npt.NDArray[np.object_], folds: int, seed: int) -> IntArray:
+    """Fold 0 to ``folds - 1`` of each row; all rows of a customer share one, whatever the order of rows."""
+    names, member = np.unique(customers.astype(str), return_inverse=True)
+    fold: IntArray = np.random.default_rng(seed).permutation(len(names))[member] % folds
+    return fold

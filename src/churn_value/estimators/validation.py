@@ -23,7 +23,7 @@ from scipy.special import expit
 
 from churn_value.config import Config
 from churn_value.estimators import FloatArray
-from churn_value.estimators.calibration import customer_folds, fit_family
+from churn_value.estimators.calibration import fit_family
 from churn_value.estimators.churn import BINARY
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.metrics import log_loss, normalised_gini, tweedie_deviance
@@ -66,12 +66,6 @@ def tuning_folds(
     return train[days.isin(earlier)], train[days.isin(later)]
 
 
-def thinned(rows: Rows, seed: int) -> Rows:
-    """Rows of every customer, or of as many whole customers as make about 20,000 rows."""
-    parts = -(-len(rows) // MOST_TUNING_ROWS)
-    return rows if parts == 1 else rows.where(customer_folds(rows.customers, parts, seed) == 0)
-
-
 @dataclass(frozen=True)
 class Validation:
     """Rows to fit on, later rows to validate on, and the columns holding category codes."""
@@ -91,7 +85,9 @@ class Validation:
         )
         design = Design.fit(fold, catalog)
         seed = config.tuning.seed
-        earlier, later = (thinned(rows_of(rows, design, with_value=config.has_value), seed) for rows in (fold, held))
+        earlier, later = (
+            rows_of(rows, design, with_value=config.has_value).thinned(MOST_TUNING_ROWS, seed) for rows in (fold, held)
+        )
         return cls(earlier, later, design.category_places, seed, config.tuning.threads)
 
     def growing(self, params: TreeParams) -> Growing:
