@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from churn_value.tables.synthetic import simulate
+from churn_value.tables.synthetic.evidence import Evidence
 from churn_value.tables.synthetic.frames import customer_ids
 from churn_value.tables.synthetic.lives import Traits
 from churn_value.tables.synthetic.outlook import expected_basket, outlook, refunds_to_come
@@ -161,7 +162,7 @@ def enumerated():
     ahead = [outcome_of_days_3_and_4(rate, step) for _, rate, _ in habits]
     for path in itertools.product(range(8), repeat=3):  # a sign of life on each of the three days: never gone
         moved = first(path[0]) * step[path[0], path[1]] * step[path[1], path[2]]
-        for habit, (share, rate, _) in enumerate(habits):
+        for habit, (share, _, _) in enumerate(habits):
             weight = moved * share * np.prod([seen[habit, day][state] for day, state in enumerate(path)])
             evidence += weight
             quiet += weight * ahead[habit][0][path[2]]
@@ -181,6 +182,45 @@ def test_truth_of_one_customer_equals_the_sum_over_all_paths():
     assert truth["churn_probability"] == pytest.approx(quiet, rel=1e-10)
     assert truth["expected_value_minor"] == pytest.approx(orders * basket - refund, rel=1e-10)
     assert truth["value_if_retained_minor"] == pytest.approx(orders * basket / (1 - quiet) - refund, rel=1e-9)
+
+
+def bill(due, paid=None, disputed=None):
+    """Likelihood, with the strained switch off and on, of one bill as the tables show it on day 30."""
+    world = three_days_of_one_customer()
+    stamps = {"due_at": due, "paid_at": paid, "disputed_at": disputed}
+    row = {name: pd.to_datetime([None if day is None else stamp(day)], utc=True) for name, day in stamps.items()}
+    frames = world.frames | {"payments": pd.DataFrame(row | {"customer_id": world.frames["customers"]["customer_id"]})}
+    evidence = Evidence(frames, P, origin=day_number(START), as_of_day=30)
+    return evidence._bills.iloc[0] if len(evidence._bills) else None
+
+
+def test_a_bill_says_how_late_it_was_paid_or_how_long_it_has_not_been():
+    undisputed = np.array([0.99, 0.92])
+    paid_early = bill(20, paid=18)
+    assert paid_early["day"] == 6  # evidence of the day of the order, two weeks before
+    assert paid_early[["off", "on"]].tolist() == pytest.approx(undisputed * [0.92 / 11, 0.25 / 11])
+    two_days_late = [0.08 * (3 / 4) / 4, 0.75 * (15 / 16) / 16]
+    assert bill(20, paid=22)[["off", "on"]].tolist() == pytest.approx(undisputed * two_days_late)
+    ten_days_or_more = [0.08 * (3 / 4) ** 9, 0.75 * (15 / 16) ** 9]
+    for not_paid in (None, 30, 41):
+        assert bill(20, paid=not_paid)[["off", "on"]].tolist() == pytest.approx(undisputed * ten_days_or_more)
+    assert bill(20, disputed=23)[["off", "on"]].tolist() == pytest.approx(np.array([0.01, 0.08]) * ten_days_or_more)
+    # Due three days ago: a dispute would be stamped today at the earliest, and is not known either way.
+    three_days_or_more = [0.08 * (3 / 4) ** 2, 0.75 * (15 / 16) ** 2]
+    assert bill(27)[["off", "on"]].tolist() == pytest.approx(three_days_or_more)
+    assert bill(30) is None
+
+
+def test_an_open_ticket_speaks_for_unhappiness_the_longer_it_stays_open():
+    world = three_days_of_one_customer()
+    row = world.frames["feedback"].tail(1).assign(kind="ticket")
+    frames = world.frames | {"feedback": row}
+    evidence = Evidence(frames, P, origin=day_number(START), as_of_day=8)
+    seen = 0.92 + 0.08 * 5 / 8  # six days old
+    odds = [0.0025 * seen / (1 - 0.0025 * seen), 0.009 * seen / (1 - 0.009 * seen)]
+    open_for_six_days = [(2 / 3) ** 5, (6 / 7) ** 5]  # not closed after 1 .. 5 days
+    found = evidence._feedback.iloc[0][["off", "on"]].tolist()
+    assert found == pytest.approx(np.multiply(odds, open_for_six_days))
 
 
 def test_a_return_is_expected_less_the_longer_it_stays_away():
