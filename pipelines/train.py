@@ -21,7 +21,7 @@ from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
 from churn_value.tracking.exported import champion_folder
 from churn_value.tracking.registry import Version, register
-from churn_value.tracking.runs import CHECKS_FILE, TrainingRun, training_run
+from churn_value.tracking.runs import TrainingRun, training_run
 from churn_value.tracking.store import open_store
 from churn_value.training.judge import judge
 from churn_value.training.pack import pack
@@ -79,7 +79,7 @@ def run(config: Config, settings: Settings) -> Result:
         with step(f"checks of {len(data.frame):,} rows and {len(data.catalog.names)} features"):
             horizon, seed, dated = config.horizon_days, config.tuning.seed, data.split is not None
             checks = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
-            tracked.document(CHECKS_FILE, [check.to_dict() for check in checks])
+            tracked.checks(checks)
         refuse_leaks(checks)
         with _bars(config, tracked) as told:
             searched = search(data, config, storage=settings.studies(config.name), on_trial=told)

@@ -19,6 +19,7 @@ def evaluation(
     champion=None,
     champion_gap=(-0.01, -0.02, 0.0),
     gini_gap=(0.1, 0.05, 0.15),
+    champion_gini_gap=(0.01, -0.02, 0.04),
     **over,
 ):
     metrics = {
@@ -38,8 +39,14 @@ def evaluation(
         "run_rate": {"value_normalised_gini": Estimate(*gini_gap)},
     }
     if champion:
-        metrics["champion"] = {"churn_log_loss": Estimate(loss - champion_gap[0], 0.4, 0.6)}
-        differences["champion"] = {"churn_log_loss": Estimate(*champion_gap)}
+        metrics["champion"] = {
+            "churn_log_loss": Estimate(loss - champion_gap[0], 0.4, 0.6),
+            "value_normalised_gini": Estimate(0.7 - champion_gini_gap[0], 0.5, 0.7),
+        }
+        differences["champion"] = {
+            "churn_log_loss": Estimate(*champion_gap),
+            "value_normalised_gini": Estimate(*champion_gini_gap),
+        }
     given = {"rows": 1000, "customers": 1000, "churners": 300, "as_of": ("2025-07-01",), "confidence": 0.95}
     return Evaluation(**{**given, **over}, metrics=metrics, differences=differences, champion=champion)
 

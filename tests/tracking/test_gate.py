@@ -38,9 +38,16 @@ def test_a_gini_whose_whole_difference_is_below_zero_is_behind():
     assert failed(evaluation(gini_gap=(-0.1, -0.25, 0.05))) == []
 
 
-def test_the_champion_may_be_equalled_within_chance_but_not_lost_to():
-    assert failed(evaluation(champion="c1", champion_gap=(0.01, -0.01, 0.03)), champion="c1") == []
-    assert failed(evaluation(champion="c1", champion_gap=(0.02, 0.01, 0.03)), champion="c1") == ["NOT_BEHIND_CHAMPION"]
+def test_the_champion_must_be_beaten_on_log_loss_and_is_not_beaten_by_its_equal():
+    assert failed(evaluation(champion="c1", champion_gap=(-0.001, -0.01, 0.01)), champion="c1") == []
+    assert failed(evaluation(champion="c1", champion_gap=(0.0, 0.0, 0.0)), champion="c1") == ["BEATS_CHAMPION"]
+    assert failed(evaluation(champion="c1", champion_gap=(0.02, 0.01, 0.03)), champion="c1") == ["BEATS_CHAMPION"]
+
+
+def test_the_champion_s_gini_may_be_equalled_within_chance_but_not_lost_to():
+    assert failed(evaluation(champion="c1", champion_gini_gap=(-0.01, -0.05, 0.03)), champion="c1") == []
+    lost = evaluation(champion="c1", champion_gini_gap=(-0.05, -0.08, -0.02))
+    assert failed(lost, champion="c1") == ["NOT_BEHIND_CHAMPION"]
 
 
 def test_a_challenger_compared_with_another_champion_is_refused():

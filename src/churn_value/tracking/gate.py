@@ -169,7 +169,7 @@ def _about_baselines(evaluation: Evaluation) -> Iterator[Condition]:
             yield _beats(name, loss, evaluation)
         gini = evaluation.difference(GINI, name)
         if gini is not None:
-            yield _not_behind(name, GINI, gini, evaluation)
+            yield _not_behind(name, gini, evaluation)
     yield Condition(
         "HAS_BASELINE",
         "",
@@ -181,48 +181,50 @@ def _about_baselines(evaluation: Evaluation) -> Iterator[Condition]:
     )
 
 
-def _beats(name: str, gap: Estimate, evaluation: Evaluation) -> Condition:
-    model, theirs = _value(evaluation, LOG_LOSS, MODEL), _value(evaluation, LOG_LOSS, name)
-    passed = gap.value < 0
+def _beats(system: str, gap: Estimate, evaluation: Evaluation) -> Condition:
+    """Pass when the log-loss is lower."""
+    model, theirs = _value(evaluation, LOG_LOSS, MODEL), _value(evaluation, LOG_LOSS, system)
+    passed, (whom_en, whom_zh) = gap.value < 0, _whom(system)
     return Condition(
-        "BEATS_BASELINE",
-        name,
+        "BEATS_CHAMPION" if system == CHAMPION else "BEATS_BASELINE",
+        system,
         passed=passed,
         measured=gap.value,
         limit=0.0,
         text_en=(
-            f"Log-loss {model:.4f} is {'lower than' if passed else 'not lower than'} the {name} baseline's "
+            f"Log-loss {model:.4f} is {'lower than' if passed else 'not lower than'} that of the {whom_en}, "
             f"{theirs:.4f} (difference {_interval(gap)})."
         ),
         text_zh=(
-            f"对数损失 {model:.4f} {'低于' if passed else '不低于'}基线 {name} 的 {theirs:.4f}(差值 {_interval(gap)})。"
+            f"对数损失 {model:.4f} {'低于' if passed else '不低于'}{whom_zh}的 {theirs:.4f}(差值 {_interval(gap)})。"
         ),
     )
 
 
-def _not_behind(system: str, metric: str, gap: Estimate, evaluation: Evaluation) -> Condition:
-    """Pass unless the whole interval of the paired difference lies on the worse side."""
-    lower_is_better = metric == LOG_LOSS
-    worse_end = (gap.lower if lower_is_better else gap.upper) if has_interval(gap) else gap.value
-    passed = worse_end <= 0 if lower_is_better else worse_end >= 0
-    ours, theirs = _value(evaluation, metric, MODEL), _value(evaluation, metric, system)
-    whom_en, whom_zh = ("champion", "冠军") if system == CHAMPION else (f"baseline {system}", f"基线 {system}")
-    word_en, word_zh = ("log-loss", "对数损失") if lower_is_better else ("normalised Gini", "标准化基尼")
+def _not_behind(system: str, gap: Estimate, evaluation: Evaluation) -> Condition:
+    """Pass unless the whole interval of the Gini's paired difference lies below 0."""
+    passed = (gap.upper if has_interval(gap) else gap.value) >= 0
+    ours, theirs = _value(evaluation, GINI, MODEL), _value(evaluation, GINI, system)
+    whom_en, whom_zh = _whom(system)
     return Condition(
         "NOT_BEHIND_CHAMPION" if system == CHAMPION else "NOT_BEHIND_BASELINE",
-        metric if system == CHAMPION else system,
+        system,
         passed=passed,
         measured=gap.value,
         limit=0.0,
         text_en=(
-            f"On {word_en} the model ({ours:.4f}) is {'not behind' if passed else 'behind'} the {whom_en} "
+            f"On normalised Gini the model ({ours:.4f}) is {'not behind' if passed else 'behind'} the {whom_en} "
             f"({theirs:.4f}; difference {_interval(gap)})."
         ),
         text_zh=(
-            f"在{word_zh}上,模型({ours:.4f}){'不落后于' if passed else '落后于'}{whom_zh}"
+            f"在标准化基尼上,模型({ours:.4f}){'不落后于' if passed else '落后于'}{whom_zh}"
             f"({theirs:.4f};差值 {_interval(gap)})。"
         ),
     )
+
+
+def _whom(system: str) -> tuple[str, str]:
+    return ("champion", "冠军") if system == CHAMPION else (f"{system} baseline", f"基线 {system}")
 
 
 def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Condition]:
@@ -239,10 +241,11 @@ def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Co
             text_zh=f"现任冠军({champion})未在这些测试行上评分;请重新训练后再比较。",
         )
         return
-    for metric in (LOG_LOSS, GINI):
-        gap = evaluation.difference(metric, CHAMPION)
-        if gap is not None:
-            yield _not_behind(CHAMPION, metric, gap, evaluation)
+    loss, gini = evaluation.difference(LOG_LOSS, CHAMPION), evaluation.difference(GINI, CHAMPION)
+    if loss is not None:
+        yield _beats(CHAMPION, loss, evaluation)
+    if gini is not None:
+        yield _not_behind(CHAMPION, gini, evaluation)
 
 
 def _about_calibration(evaluation: Evaluation, gate: GateConfig) -> Iterator[Condition]:
