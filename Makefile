@@ -18,6 +18,8 @@ $(VENV)/runtime.done: requirements/runtime.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -c 'import pathlib, site; \
+		pathlib.Path(site.getsitepackages()[0], "churn_value.pth").write_text("$(CURDIR)/src\n")'
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/runtime.done
