@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from simulated_customers import CATALOG, HORIZON_DAYS, frame
@@ -59,6 +60,11 @@ def test_validation_takes_fewer_dates_rather_than_none_to_fit_on():
     earlier, later = validation_dates(dates, 90)
     assert later == days("2025-04-01")
     assert earlier == days("2025-01-01")
+
+
+def test_a_window_that_ends_as_the_next_begins_is_purged_and_one_a_day_longer_is_not():
+    assert validation_dates(days("2025-01-01", "2025-04-01"), 90) == (days("2025-01-01"), days("2025-04-01"))
+    assert validation_dates(days("2025-01-02", "2025-04-01"), 90) == ([], [])
 
 
 def test_too_few_dates_are_validated_on_the_calibration_fold(folds):
@@ -187,4 +193,10 @@ def test_a_search_killed_within_a_trial_goes_on_as_if_nothing_had_happened(folds
     seen = []
     resumed = run(folds, 5, storage=storage, on_trial=seen.append)
     assert [report.number for report in seen] == [2, 3, 4]
+    (study,) = optuna.get_all_study_summaries(f"sqlite:///{storage}")
+    states = [
+        trial.state.name
+        for trial in optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{storage}").trials
+    ]
+    assert sorted(states) == ["COMPLETE"] * 5 + ["FAIL"]
     pd.testing.assert_frame_equal(resumed.trials, run(folds, 5).trials)
