@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from churn_value.config import load_config, read_yaml
+from churn_value.documents import generated
 from churn_value.errors import ConfigError, LeakageError, RegistryError
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.service.client import Client
@@ -61,10 +62,13 @@ def test_every_answer_keeps_the_identities_and_nobody_is_lost(scored):
     assert answers["overall_score"].between(0, 100).all()
 
 
-def test_reasons_never_name_a_noise_column(scored):
-    texts = " ".join(scored.answers["reasons"].dropna())
-    for column in NOISE_COLUMNS:
-        assert f"attr_{column}" not in texts or texts.count(f"attr_{column}") < 0.05 * len(scored.answers)
+def test_a_noise_column_is_hardly_ever_a_reason(scored):
+    """Few customers and one trial: noise is not always seen through, but must not be what people read."""
+    names = {f"attr_{column.split('.')[1]}" for column in NOISE_COLUMNS if column.startswith("customers.")}
+    assert names & set(scored.bundle.catalog.names)
+    reasons = [json.loads(text) for text in scored.answers["reasons"].dropna()]
+    named = [{r["feature"] for head in ("churn", "value") for r in found[head]} & names for found in reasons]
+    assert sum(map(bool, named)) < 0.05 * len(named)
 
 
 def test_scoring_again_gives_the_same_answers(places, config, scored):
@@ -148,4 +152,6 @@ def test_a_wrong_path_is_named_with_its_key(places, tmp_path):
 
 
 def test_generated_documents_are_current():
-    docs.command(check=True)
+    jobs = {job.__name__: job.command for job in docs.JOBS}
+    for path, content in generated(jobs).items():
+        assert path.read_text(encoding="utf-8") == content, f"{path}: run make docs"

@@ -11,14 +11,14 @@ from churn_value.evaluation.results import BY_NAME, Evaluation, has_interval
 
 
 @pytest.fixture(scope="module")
-def test_rows():
+def later_rows():
     frame = base()
     return frame[frame["fold"] == "test"].reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
-def judged(test_rows):
-    return evaluate(test_rows, systems(test_rows), seed=3, resamples=80, interval_level=0.8)
+def judged(later_rows):
+    return evaluate(later_rows, systems(later_rows), seed=3, resamples=80, interval_level=0.8)
 
 
 def four_rows():
@@ -57,9 +57,9 @@ def test_a_difference_is_the_model_minus_the_other_with_a_paired_interval(judged
     assert judged.difference("churn_log_loss", "run_rate").upper < 0
 
 
-def test_a_system_that_repeats_the_model_differs_by_exactly_nothing(test_rows):
-    same = prediction(test_rows)
-    found = evaluate(test_rows, {"model": same, "champion": same}, seed=3, resamples=20, champion="abc")
+def test_a_system_that_repeats_the_model_differs_by_exactly_nothing(later_rows):
+    same = prediction(later_rows)
+    found = evaluate(later_rows, {"model": same, "champion": same}, seed=3, resamples=20, champion="abc")
     assert found.champion == "abc"
     assert {(g.value, g.lower, g.upper) for g in found.differences["champion"].values()} == {(0.0, 0.0, 0.0)}
 
@@ -75,14 +75,14 @@ def test_every_measure_is_described_and_named_head_first(judged):
     assert all(name.startswith(f"{measure.head}_") for name, measure in BY_NAME.items())
 
 
-def test_the_order_of_rows_and_of_systems_changes_no_figure(test_rows):
-    given = systems(test_rows)
-    shuffled = test_rows.iloc[::-1].reset_index(drop=True)
+def test_the_order_of_rows_and_of_systems_changes_no_figure(later_rows):
+    given = systems(later_rows)
+    shuffled = later_rows.iloc[::-1].reset_index(drop=True)
     turned = {
         name: SimpleNamespace(**{key: values[::-1] for key, values in vars(found).items()})
         for name, found in reversed(given.items())
     }
-    one = evaluate(test_rows, given, seed=3, resamples=10)
+    one = evaluate(later_rows, given, seed=3, resamples=10)
     other = evaluate(shuffled, turned, seed=3, resamples=10)
     assert one.systems[0] == other.systems[0] == "model"
     for system, metrics in one.metrics.items():
@@ -90,29 +90,29 @@ def test_the_order_of_rows_and_of_systems_changes_no_figure(test_rows):
             assert other.metrics[system][name].value == pytest.approx(estimate.value, rel=1e-12)
 
 
-def test_a_churn_only_model_has_no_value_measures(test_rows):
-    rows = test_rows.assign(value_minor=np.nan)
+def test_a_churn_only_model_has_no_value_measures(later_rows):
+    rows = later_rows.assign(value_minor=np.nan)
     found = evaluate(rows, systems(rows, with_value=False), seed=3, resamples=10)
     assert not found.has_value
     assert set(found.metrics["model"]) == {name for name, m in BY_NAME.items() if m.head == "churn"}
 
 
-def test_a_baseline_without_an_amount_is_judged_on_churn_alone(test_rows):
+def test_a_baseline_without_an_amount_is_judged_on_churn_alone(later_rows):
     given = {
-        "model": prediction(test_rows),
-        "base_rate": SimpleNamespace(churn_probability=np.full(len(test_rows), 0.4)),
+        "model": prediction(later_rows),
+        "base_rate": SimpleNamespace(churn_probability=np.full(len(later_rows), 0.4)),
     }
-    found = evaluate(test_rows, given, seed=3, resamples=10)
+    found = evaluate(later_rows, given, seed=3, resamples=10)
     assert found.of("value_mae_minor", "base_rate") is None
     assert found.difference("value_mae_minor", "base_rate") is None
     assert found.of("churn_auc", "base_rate").value == 0.5
 
 
-def test_customers_are_resampled_together(test_rows):
+def test_customers_are_resampled_together(later_rows):
     """Every customer twice: intervals over customers stay as wide; over rows they would shrink by the root of two."""
-    twice = pd.concat([test_rows, test_rows.assign(as_of=pd.Timestamp("2025-08-01"))], ignore_index=True)
-    once = evaluate(test_rows, {"model": prediction(test_rows)}, seed=3, resamples=150)
-    model = prediction(test_rows)
+    twice = pd.concat([later_rows, later_rows.assign(as_of=pd.Timestamp("2025-08-01"))], ignore_index=True)
+    once = evaluate(later_rows, {"model": prediction(later_rows)}, seed=3, resamples=150)
+    model = prediction(later_rows)
     doubled = SimpleNamespace(churn_probability=np.tile(model.churn_probability, 2))
     both = evaluate(twice, {"model": doubled}, seed=3, resamples=150)
     width = [e.upper - e.lower for e in (once.of("churn_auc"), both.of("churn_auc"))]
@@ -137,9 +137,9 @@ def test_the_table_has_one_row_per_system_and_measure(judged):
     assert table.loc[table["system"] == "model", "difference"].isna().all()
 
 
-def test_no_rows_are_refused(test_rows):
+def test_no_rows_are_refused(later_rows):
     with pytest.raises(TooLittleData):
-        evaluate(test_rows.head(0), {"model": prediction(test_rows.head(0))}, seed=1)
+        evaluate(later_rows.head(0), {"model": prediction(later_rows.head(0))}, seed=1)
 
 
 def test_the_interval_of_a_perfect_calibration_begins_at_nothing():

@@ -94,14 +94,14 @@ def test_any_altered_file_is_refused_before_it_is_parsed(copy, name):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused(copy, name):
     (copy / name).unlink()
-    refused(copy)
+    assert name.split("/")[-1].removesuffix(".json") in refused(copy)
 
 
 @pytest.mark.parametrize("name", ["extra.txt", "model/extra.txt", "model.pkl", ".hidden", "model/sub/file"])
 def test_a_superfluous_file_is_refused(copy, name):
     (copy / name).parent.mkdir(exist_ok=True)
     (copy / name).write_text("x")
-    refused(copy)
+    assert name.split("/")[-1] in refused(copy) or "folder" in refused(copy)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -124,7 +124,7 @@ def test_a_link_in_place_of_the_bundle_or_its_model_folder_is_refused(copy, tmp_
 def test_a_pipe_does_not_hang_the_loader(copy):
     (copy / "policy.yaml").unlink()
     os.mkfifo(copy / "policy.yaml")
-    refused(copy)
+    assert "plain files only" in refused(copy)
 
 
 def test_a_manifest_that_hashes_right_but_lists_other_files_is_refused(copy):

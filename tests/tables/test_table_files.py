@@ -78,7 +78,8 @@ def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path):
 def test_sources_are_let_go_after_loading(folder):
     load(folder, {"path": "shop.duckdb", "table": "orders"})
     with duckdb.connect(folder / "shop.duckdb") as connection:
-        connection.execute("CREATE OR REPLACE TABLE scratch AS SELECT 1")
+        connection.execute("CREATE OR REPLACE TABLE scratch AS SELECT 1 AS one")
+        assert connection.sql("SELECT one FROM scratch").fetchall() == [(1,)]
 
 
 PRODUCTS = "product,department\n10,DELI\n11,\n12,TOYS\n"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import pandas as pd
+from lightgbm.basic import LightGBMError
 
 from churn_value.config import Config
 from churn_value.errors import BundleError
@@ -134,7 +135,7 @@ class HurdleModel:
                 return cls(design, churn)
             value = ValueHead.from_files(content["value"], files)
             return cls(design, churn, value, Intervals.from_json(content["intervals"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, LightGBMError) as error:
             raise _not_readable(f"{type(error).__name__}: {error}") from error
 
 
