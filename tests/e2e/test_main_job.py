@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from churn_value.config import load_config, read_yaml
+from churn_value.config import Config, load_config, read_yaml
 from churn_value.documents import generated
-from churn_value.errors import ConfigError, LeakageError, RegistryError
+from churn_value.errors import LeakageError, RegistryError, SchemaError
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.service.client import Client
 from churn_value.service.serve import running
@@ -118,22 +118,30 @@ def test_scoring_before_any_promotion_says_what_to_do(places, config, tmp_path):
         score.run(config, replace(places, models=tmp_path))
 
 
-def test_a_label_copy_among_the_attributes_fails_the_run_by_name(places, config, world, tmp_path):
-    """The planted column knows, per customer, whether they bought in the last outcome window."""
-    data = tmp_path / "data"
-    world.write(data / "synthetic")
-    path = data / "synthetic" / "customers.parquet"
-    customers = pd.read_parquet(path).drop(columns=["valid_from"], errors="ignore").drop_duplicates("customer_id")
-    purchases = world.frames["purchases"]
-    last = purchases[~purchases["is_return"]].groupby("customer_id")["event_time"].max()
-    customers["days_to_last"] = (
-        (pd.Timestamp(world.end, tz="UTC") - customers["customer_id"].map(last))
-        .dt.days.astype("float64")
-        .fillna(9999.0)
-    )
-    customers.to_parquet(path, index=False)
-    with pytest.raises(LeakageError, match="attr_days_to_last"):
-        train.run(config, replace(places, data_root=data))
+def test_a_future_column_among_the_attributes_fails_the_run_by_name(places, config, world, tmp_path):
+    """What a customer has spent in all, written down after the last day of the data."""
+    world.write(tmp_path / "synthetic")
+    path = tmp_path / "synthetic" / "customers.parquet"
+    spent = world.frames["purchases"].groupby("customer_id")["amount"].sum()
+    customers = pd.read_parquet(path)
+    customers.assign(spent_in_all=customers["customer_id"].map(spent).fillna(0.0)).to_parquet(path, index=False)
+    with pytest.raises(LeakageError, match="attr_spent_in_all"):
+        train.run(config, replace(places, data_root=tmp_path))
+
+
+def test_a_label_copy_among_snapshot_attributes_fails_the_run_by_name(places, world, tmp_path):
+    (tmp_path / "synthetic").mkdir()
+    snapshots = world.frames["snapshots"].assign(account_state=lambda f: f["label"].map({0: "open", 1: "closed"}))
+    snapshots.to_parquet(tmp_path / "synthetic" / "snapshots.parquet", index=False)
+    content = {
+        "name": "snapshots_only",
+        "horizon_days": world.snapshot_horizon_days,
+        "churn": {"definition": "label"},
+        "cohort": {"rule": "everyone"},
+        "tables": {"snapshots": {"path": "synthetic/snapshots.parquet", "time_zone": "UTC"}},
+    }
+    with pytest.raises(LeakageError, match="attr_account_state"):
+        train.run(Config.model_validate(content), replace(places, data_root=tmp_path))
 
 
 def test_a_run_that_failed_is_closed_and_says_why(places):
@@ -146,7 +154,7 @@ def test_a_wrong_path_is_named_with_its_key(places, tmp_path):
     content["tables"]["visits"]["path"] = "synthetic/visit.parquet"
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(ConfigError, match="visits") as caught:
+    with pytest.raises(SchemaError, match=r"mine\.yaml: tables\.visits\.path") as caught:
         check_data.run(load_config(path), places)
     assert "visit.parquet" in str(caught.value)
 

@@ -7,7 +7,7 @@ from events serve as the yardstick for what the past can know.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -203,7 +203,8 @@ def value_copies(frame: pd.DataFrame, features: Sequence[FeatureLike]) -> tuple[
 
     An attribute is found when its rank correlation with the amount is at least 0.98 and its distance from 1 is less
     than a third of that of the best feature from events: a flat subscription's price is honest, and so are its spend
-    columns; a column written afterwards stands alone.
+    columns; a column written afterwards stands alone. It is also found when, at the newest as_of, it less a sum of the
+    past is the amount (correlation of at least 0.98): what a customer spent in all, written after the outcome.
 
     Returns
     -------
@@ -216,10 +217,36 @@ def value_copies(frame: pd.DataFrame, features: Sequence[FeatureLike]) -> tuple[
     value = rows["value_minor"].to_numpy(dtype=np.float64)
     numbers = [feature for feature in features if feature.dtype == "number"]
     written = {f.name: _rank_relation(rows[f.name], value) for f in numbers if is_attribute(f)}
-    if max(written.values(), default=0.0) < CERTAIN_RHO:
-        return ()
-    past = max((_rank_relation(rows[f.name], value) for f in numbers if not is_attribute(f)), default=0.0)
-    return _worst_first({name: rho for name, rho in written.items() if _is_written_later(rho, past)})
+    found = dict(_amounts_written_later(rows, numbers))
+    if max(written.values(), default=0.0) >= CERTAIN_RHO:
+        past = max((_rank_relation(rows[f.name], value) for f in numbers if not is_attribute(f)), default=0.0)
+        found |= {name: rho for name, rho in written.items() if _is_written_later(rho, past)}
+    return _worst_first(found)
+
+
+def _amounts_written_later(rows: pd.DataFrame, numbers: Sequence[FeatureLike]) -> Iterator[tuple[str, float]]:
+    """Attributes that minus a sum of the past are the outcome's amount: totals written after the outcome."""
+    newest = rows[rows["as_of"] == rows["as_of"].max()]
+    value = newest["value_minor"].to_numpy(dtype=np.float64)
+    if len(newest) < FEWEST_AMOUNTS or not np.ptp(value):
+        return
+    for one, others in _related(newest, *_written_and_counted(newest, numbers)).items():
+        rho = max(_difference_rho(newest, one, other, value) for other in others)
+        if rho >= CERTAIN_RHO:
+            yield one, rho
+
+
+def _difference_rho(rows: pd.DataFrame, written: str, counted: str, value: FloatArray) -> float:
+    """Correlation of a written total less a counted one with the amounts, in minor or major units."""
+    total, past = (rows[name].to_numpy(dtype=np.float64) for name in (written, counted))
+    left = [factor * total - past for factor in (1.0, 100.0)]
+    return max((float(np.corrcoef(one, value)[0, 1]) for one in left if np.ptp(one) > 0), default=0.0)
+
+
+def _written_and_counted(rows: pd.DataFrame, numbers: Sequence[FeatureLike]) -> tuple[list[str], list[str]]:
+    """Names of varying attributes, and of varying features from events."""
+    varying = [f for f in numbers if len(rows[f.name].unique()) > 1]
+    return [f.name for f in varying if is_attribute(f)], [f.name for f in varying if not is_attribute(f)]
 
 
 def _is_written_later(rho: float, past: float) -> bool:
@@ -251,10 +278,8 @@ def _later_totals(rows: pd.DataFrame, features: Sequence[FeatureLike]) -> list[F
     churned = newest["churned"].to_numpy(dtype=np.float64)
     if min(churned.sum(), len(churned) - churned.sum()) < FEWEST_OF_CLASS:
         return []
-    numbers = [f for f in features if f.dtype == "number" and len(newest[f.name].unique()) > 1]
-    written = [f.name for f in numbers if is_attribute(f)]
-    counted = [f.name for f in numbers if not is_attribute(f)]
-    related = _related(newest, written, counted)
+    numbers = [f for f in features if f.dtype == "number"]
+    related = _related(newest, *_written_and_counted(newest, numbers))
     return [
         Finding(one, score)
         for one, others in related.items()
