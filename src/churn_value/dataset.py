@@ -95,9 +95,11 @@ def build_dataset(config: Config, tables: Tables) -> Dataset:
     else:
         split = split_for(config, tables)
         frame = _event_frame(config, tables, features, split)
+    frame, available = _within_budget(frame, config.tuning.max_train_rows)
     _refuse_thin_folds(frame, config)
     manifest = _manifest(config, tables, features, frame)
-    return Dataset(frame, features, split, parameters, {**manifest, "windows_days": parameters["windows_days"]})
+    more = {"windows_days": parameters["windows_days"], "train_rows_available": available}
+    return Dataset(frame, features, split, parameters, {**manifest, **more})
 
 
 def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) -> pd.DataFrame:
@@ -188,6 +190,19 @@ def fold_of_customer(customer_id: str) -> str:
     """Fold of an undated snapshot row: 60 % train, 20 % calibration, 20 % test, by SHA-256 of the id."""
     bucket = int.from_bytes(hashlib.sha256(customer_id.encode()).digest()[:8], "big") % 100
     return "train" if bucket < 60 else "calibration" if bucket < 80 else "test"
+
+
+def _within_budget(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
+    """Rows with at most about `most` train rows, those of customers with the lowest hash; and how many there were.
+
+    A customer is kept or left with all their dates, whatever the other customers are.
+    """
+    train = frame["fold"] == "train"
+    available = int(train.sum())
+    if available <= most:
+        return frame, available
+    places = pd.util.hash_array(frame["customer_id"].to_numpy(dtype=object), categorize=False) / 2.0**64
+    return frame[~train | (places < most / available)].reset_index(drop=True), available
 
 
 def _refuse_thin_folds(frame: pd.DataFrame, config: Config) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from churn_value.config import Config
-from churn_value.dataset import build_dataset, features_at, features_for, fold_of_customer
+from churn_value.dataset import _within_budget, build_dataset, features_at, features_for, fold_of_customer
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.tables.load import tables_from_frames
 
@@ -98,6 +98,20 @@ def test_features_for_scoring_are_those_the_model_was_fitted_on(data, tables):
     pd.testing.assert_frame_equal(scored[list(data.catalog.names)], test[list(data.catalog.names)], check_exact=True)
     again = features_for(tables, data.catalog, test[["customer_id", "as_of"]].sample(frac=1, random_state=1))
     pd.testing.assert_frame_equal(again, scored, check_exact=True)
+
+
+def test_more_train_rows_than_wanted_are_thinned_by_customer_and_the_other_folds_are_not(data, tables):
+    frame = pd.concat([data.frame.assign(customer_id=data.frame["customer_id"] + f"-{n}") for n in range(40)])
+    frame = frame.reset_index(drop=True)
+    thinned, available = _within_budget(frame, 1_000)
+    before, after = frame.groupby("fold").size(), thinned.groupby("fold").size()
+    assert available == before["train"] > 2_000
+    assert after["train"] == pytest.approx(1_000, rel=0.2)
+    assert (after["calibration"], after["test"]) == (before["calibration"], before["test"])
+    dates = frame[frame["fold"] == "train"].groupby("customer_id").size()
+    kept = thinned[thinned["fold"] == "train"].groupby("customer_id").size()
+    assert (kept == dates[kept.index]).all()
+    assert _within_budget(frame, available)[0] is frame
 
 
 def test_a_cohort_rule_without_its_table_is_refused_by_name(tables):
