@@ -54,7 +54,7 @@ def measure_one(name: str, overrides: tuple[str, ...]) -> dict[str, Any]:
     wall = time.monotonic() - began
     evaluation, manifest = result.subject.evaluation, result.subject.manifest
     figures = {
-        system: {metric: (e.value, e.low, e.high) for metric, e in found.items()}
+        system: {metric: (e.value, e.lower, e.upper) for metric, e in found.items()}
         for system, found in evaluation.metrics.items()
     }
     found = {
