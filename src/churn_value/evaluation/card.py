@@ -65,7 +65,7 @@ def _spans(subject: Subject, *, zh: bool) -> tuple[list[str], list[list[object]]
         ["人群" if zh else "population", subject.population("zh" if zh else "en")],
         ["数据时间范围" if zh else "span of the data", f"[{span[0]}, {span[1]})"],
         ["训练截止" if zh else "trained through", subject.trained_through],
-        ["测试日期" if zh else "test dates", ", ".join(subject.evaluation.as_of)],
+        ["测试日期" if zh else "test dates", subject.tested_at],
         ["特征数" if zh else "features", manifest.get("features", "–")],
     ]
     names = {"train": "训练", "calibration": "校准", "test": "测试"}
@@ -133,12 +133,12 @@ def limits(subject: Subject, language: Language) -> list[str]:
     """What the model does not know, in sentences."""
     config, coverage = subject.config, subject.evaluation.of("value_interval_coverage")
     en = [
-        f"It was judged at {', '.join(subject.evaluation.as_of)}; markets, prices and habits change after that.",
+        f"It was judged at {subject.tested_at}; markets, prices and habits change after that.",
         "Reasons are what moved the prediction, not proven causes; contacting a customer may change the outcome.",
         f"Answers expire after {config.expires_after_days} days, and hold for the population above only.",
     ]
     zh = [
-        f"评估日期为 {'、'.join(subject.evaluation.as_of)};此后市场、价格与习惯可能变化。",
+        f"评估日期为 {subject.tested_at};此后市场、价格与习惯可能变化。",
         "原因说明的是影响预测的因素,并非已证实的因果;联系客户本身可能改变结果。",
         f"结果在 {config.expires_after_days} 天后过期,且仅适用于上述人群。",
     ]

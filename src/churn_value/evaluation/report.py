@@ -74,7 +74,7 @@ def _head(subject: Subject) -> str:
     churn = CHURN_TEXTS[config.churn.definition]
     facts_en = f"Churn: {churn[0]} · {config.horizon_days} days · {subject.population('en')}"
     facts_zh = f"流失:{churn[1]} · {config.horizon_days} 天 · {subject.population('zh')}"
-    trained = f"{subject.created_at} · {', '.join(subject.evaluation.as_of)}"
+    trained = f"{subject.created_at} · {subject.tested_at}"
     return (
         f'<div class="grade {verdict.letter}">{verdict.letter}</div><div><h1>{escape(config.name)}</h1>'
         f'<p class="lead">{_said(verdict.en, verdict.zh)}</p><p class="quiet">{_said(facts_en, facts_zh)}<br>'

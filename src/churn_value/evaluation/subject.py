@@ -76,6 +76,11 @@ class Subject:
         found = self.evaluation.of(measure.name, system)
         return "" if found is None else _ends(found, measure, self.minor_per_major)
 
+    @property
+    def tested_at(self) -> str:
+        """Test dates as text; a dash for undated snapshots, which are split by customer."""
+        return "–" if self.config.is_snapshot else ", ".join(self.evaluation.as_of)
+
     def population(self, language: Language) -> str:
         """Who is scored, in words."""
         text = COHORT_TEXTS[self.config.cohort.rule][language == "zh"]
