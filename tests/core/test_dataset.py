@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from churn_value.config import Config
 from churn_value.dataset import _within_budget, build_dataset, features_at, features_for, fold_of_customer
 from churn_value.errors import ConfigError, TooLittleData
-from churn_value.tables.load import tables_from_frames
+from churn_value.tables.load import load_tables, tables_from_frames
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -156,3 +156,21 @@ def test_snapshots_become_rows_with_their_label_and_attributes():
     assert (row["churned"], row["attr_plan"], row["attr_months"]) == (0.0, "b", 7.0)
     assert data.frame["value_minor"].isna().all()
     assert data.frame["churned"].sum() == 30
+
+
+@pytest.mark.parametrize("written", ["date", "stamp", "text"])
+def test_a_snapshot_s_day_may_be_a_date_a_stamp_or_a_text(tmp_path, written):
+    settings = Config.model_validate(
+        {
+            "name": "snap",
+            "churn": {"definition": "label"},
+            "cohort": {"rule": "everyone"},
+            "tables": {"snapshots": {"path": "s.parquet", "time_zone": "UTC"}},
+        }
+    )
+    day = date(2025, 1, 1)
+    cell = {"date": day, "stamp": pd.Timestamp(day), "text": "2025-01-01"}[written]
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "as_of": [cell] * 2, "label": [0, 1], "months": [3.0, 4.0]})
+    frame.to_parquet(tmp_path / "s.parquet", index=False)
+    tables = load_tables(settings, data_root=tmp_path, observed_now=NOW)
+    assert tables.events["snapshots"].execute()["as_of"].astype(str).tolist() == ["2025-01-01"] * 2

@@ -229,7 +229,10 @@ def read_time(source: ir.Value, zone: str | None) -> Reading:
 def read_day(source: ir.Value) -> Reading:
     """Calendar day; a stamp counts as the day it is written with."""
     filled = _filled(source)
-    day = filled.try_cast("timestamp").date() if source.type().is_string() else filled.date()
+    kind = source.type()
+    if kind.is_date():
+        return Reading(filled, filled.isnull())
+    day = filled.try_cast("timestamp").date() if kind.is_string() else filled.date()
     return Reading(day, filled.isnull())
 
 
