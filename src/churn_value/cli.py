@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -68,11 +68,6 @@ def _cell(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def facts(title: str, values: Mapping[str, object]) -> Table:
-    """Two-column table of named values."""
-    return table(title, ("", ""), [(name, _cell(value)) for name, value in values.items()])
 
 
 def _application(job: Callable[..., object]) -> typer.Typer:
