@@ -64,6 +64,7 @@ def open_service(runner):
 
     def opened(settings: Settings, base_url: str = LOCAL, **options) -> tuple[Serving, Caller]:
         serving = Serving(Options(name=NAME, **options), settings)
+        serving.champion.trial = lambda _: None  # a child process per swap; test_trial.py has its own
         serving.refresh()
         return serving, Caller(runner, application(serving), base_url)
 

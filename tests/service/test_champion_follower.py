@@ -139,7 +139,7 @@ def test_a_refused_bundle_is_tried_again_only_now_and_then(company, copied, open
     bad = damaged(exported / company.path.name, DAMAGES["a flipped bit in a model"])
     point(exported, bad, "2")
     loads = []
-    monkeypatch.setattr("churn_value.service.champion.load_bundle", lambda path: loads.append(path) or fail())
+    monkeypatch.setattr("churn_value.service.champion.read_checked", lambda *place: loads.append(place) or fail())
     for _ in range(POLLS_BETWEEN_RETRIES + 1):
         serving.refresh()
     assert len(loads) == 2

@@ -1,42 +1,27 @@
 """The model being served: followed through a local pointer file, verified before use, swapped as one reference.
 
-The pointer is ``models/exported/<name>/CHAMPION``, a small JSON object ``{"version", "path", "sha256"}``; `path` is the
-bundle's folder beside it and `sha256` the hash of the bundle's ``manifest.json``, which in turn holds the hash of every
-other file. Whoever promotes writes it by atomic rename. A pointer or bundle that cannot be trusted changes nothing: the
-bundle in use stays, and readiness says why the newer one was refused. MLflow is not needed for any of this.
+A pointer or bundle that cannot be trusted changes nothing: the bundle in use stays, and readiness says why the newer
+one was refused. What is new passes, in this order: the pointer's hash of the manifest, the manifest's hash of every
+file, a trial load in a child process, the load itself with its golden rows. MLflow is not needed for any of this.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from churn_value.errors import BundleError, ChurnValueError
+from churn_value.errors import ChurnValueError
 from churn_value.scoring.bundle import Bundle, load_bundle
+from churn_value.scoring.pointer import bundle_folder, parse, read_bytes
+from churn_value.scoring.shelf import read_checked
 from churn_value.service.events import EventFeatures, maker_of
+from churn_value.service.trial import try_in_child
 
-POINTER = "CHAMPION"
-MANIFEST = "manifest.json"
-LARGEST_POINTER_BYTES = 65_536
 POLLS_BETWEEN_RETRIES = 20
 log = logging.getLogger("churn_value.service")
-
-
-class Pointer(BaseModel):
-    """Content of the pointer file; further keys are for people and ignored."""
-
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
-    version: Annotated[str, Field(min_length=1, max_length=64)]
-    run_id: str | None = None
-    path: Annotated[str, Field(min_length=1, max_length=1_024)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,8 @@ class Champion:
     ----------
     folder
         Folder that holds the pointer and the bundles.
+    trial
+        What a bundle must survive before it replaces one that is being served; raises when it does not.
 
     Attributes
     ----------
@@ -69,8 +56,9 @@ class Champion:
         Code of why the newest pointer could not be followed, or None.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trial: Callable[[Path], None] = try_in_child) -> None:
         self._folder = folder
+        self.trial = trial
         self._followed: bytes | None = None
         self._refused: bytes | None = None
         self._polls_since_refusal = 0
@@ -83,7 +71,7 @@ class Champion:
         A refused pointer is tried again only now and then, so that a bad bundle does not cost a load per poll.
         """
         try:
-            content = self._read()
+            content = read_bytes(self._folder)
             if content == self._followed:
                 self._refused = self.fault = None
             elif not self._is_waiting(content):
@@ -98,13 +86,6 @@ class Champion:
             log.warning('{"event": "bundle", "error": "%s"}', type(error).__name__)
             self.fault = "BUNDLE_UNREADABLE"
 
-    def _read(self) -> bytes:
-        with (self._folder / POINTER).open("rb") as file:
-            content = file.read(LARGEST_POINTER_BYTES + 1)
-        if len(content) > LARGEST_POINTER_BYTES:
-            raise BundleError("the pointer must be a small JSON object", code="POINTER_INVALID")
-        return content
-
     def _is_waiting(self, content: bytes) -> bool:
         """Whether this very pointer was refused lately; otherwise it is tried now."""
         self._polls_since_refusal += 1
@@ -114,19 +95,10 @@ class Champion:
         return False
 
     def _load(self, content: bytes) -> Served:
-        try:
-            pointer = Pointer.model_validate_json(content)
-        except ValidationError:
-            raise BundleError("the pointer must hold version, path and sha256", code="POINTER_INVALID") from None
-        place = self._place(pointer)
-        digest = hashlib.sha256((place / MANIFEST).read_bytes()).hexdigest()
-        if not hmac.compare_digest(digest, pointer.sha256):
-            raise BundleError("the manifest must be the one the pointer names", code="BUNDLE_HASH_MISMATCH")
-        return Served(load_bundle(place), pointer.version, pointer.run_id)
-
-    def _place(self, pointer: Pointer) -> Path:
-        folder = self._folder.resolve()
-        place = (folder / pointer.path).resolve()
-        if not place.is_relative_to(folder) or place == folder:
-            raise BundleError("the pointer must lead to a folder beside it", code="POINTER_OUTSIDE")
-        return place
+        pointer = parse(content)
+        place = bundle_folder(self._folder, pointer)
+        if self.current is not None:
+            # Nothing altered costs a child process; and a worker that serves nobody yet has nothing to lose.
+            read_checked(place, None)
+            self.trial(place)
+        return Served(load_bundle(place), pointer.version, pointer.run_id or None)

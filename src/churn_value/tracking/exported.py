@@ -14,41 +14,18 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from churn_value.errors import RegistryError
+from churn_value.errors import BundleError, RegistryError
+from churn_value.scoring.pointer import POINTER, Pointer, parse, read_bytes
+from churn_value.scoring.shelf import MANIFEST
 from churn_value.tracking.gate import Verdict
 from churn_value.tracking.registry import Version
 
-POINTER = "CHAMPION"
 LOG = "promotions.jsonl"
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """What serving follows.
-
-    Parameters
-    ----------
-    version
-        Registered version, as text.
-    path
-        Bundle's folder relative to the pointer's own.
-    sha256
-        Of the bundle's ``manifest.json``, which holds the hash of every other file.
-    bundle, run_id
-        For people.
-    """
-
-    version: str
-    path: str
-    sha256: str
-    bundle: str = ""
-    run_id: str = ""
 
 
 def read_pointer(exported: Path) -> Pointer | None:
@@ -59,20 +36,13 @@ def read_pointer(exported: Path) -> Pointer | None:
     RegistryError
         ``POINTER_INVALID`` when the file is there and is not a pointer.
     """
-    path = exported / POINTER
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        known = {key: str(content[key]) for key in ("version", "path", "sha256")}
-        return Pointer(**known, bundle=str(content.get("bundle", "")), run_id=str(content.get("run_id", "")))
+        return parse(read_bytes(exported))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except BundleError as error:
         raise RegistryError(
-            "the pointer is a JSON object with version, path and sha256",
-            code="POINTER_INVALID",
-            where=str(path),
-            received=type(error).__name__,
-            remedy="promote again, or roll back to a version in promotions.jsonl",
+            error.rule, code=error.code, where=str(exported / POINTER), received=error.received, remedy=error.remedy
         ) from None
 
 

@@ -27,8 +27,9 @@ from churn_value.config import GateConfig
 from churn_value.errors import RegistryError
 from churn_value.evaluation.checks import Check
 from churn_value.evaluation.results import Evaluation
+from churn_value.scoring.pointer import Pointer
 from churn_value.tracking import registry
-from churn_value.tracking.exported import Pointer, history, point, pointer_to, read_pointer, take, write_log
+from churn_value.tracking.exported import history, point, pointer_to, read_pointer, take, write_log
 from churn_value.tracking.gate import Verdict, decide
 from churn_value.tracking.locks import LockBusy, held
 from churn_value.tracking.registry import Version
