@@ -64,7 +64,7 @@ def test_a_segment_hidden_by_several_together_is_found_by_its_cells(written):
         {"code": "hi", "when": {"r": "> 3"}, "label": label},
     )
     written["rfm"]["segments"] = [low, high, {"code": "none", "label": label}]
-    assert "rfm.segments: none is unreachable" in refused(written)
+    assert "rfm.segments: rule 3 is unreachable: rules 1 and 2 together catch everybody" in refused(written)
 
 
 def test_a_rule_after_one_without_conditions_is_refused(written):
@@ -89,6 +89,10 @@ def test_mode_rule_must_catch_everybody(written):
     written["tiers"] |= {"mode": "rule", "rules": [{"tier": "S", "when": {"overall": ">= 90"}}]}
     assert "tiers.rules: somebody could match no rule" in refused(written)
     written["tiers"]["rules"].append({"tier": "D"})
+    assert "nobody can get into A" in refused(written)
+    written["tiers"]["levels"] = [written["tiers"]["levels"][place] for place in (0, 4)]
+    written["playbook"] = written["playbook"][-1:]
+    written["actions"] = {"NEWSLETTER": written["actions"]["NEWSLETTER"]}
     assert policy_of(written, "x").tiers.mode == "rule"
 
 

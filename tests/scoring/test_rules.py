@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from churn_value.scoring.rules import Interval, When, check_ordered, first_match, when_of
+from churn_value.scoring.rules import When, first_match, when_of
 
 NUMBERS = frozenset({"overall", "satisfaction"})
 TEXTS = {"tier": frozenset({"A", "B"})}
@@ -74,46 +72,3 @@ def test_nobody_is_matched_where_no_rule_holds():
 def test_what_cannot_be_read_or_met_is_refused(written, message):
     with pytest.raises(ValueError, match=message):
         when_of(written, NUMBERS, TEXTS)
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        ({}, {"overall": "> 5"}),
-        ({"overall": ">= 5"}, {"overall": "> 5"}),
-        ({"overall": ">= 5"}, {"overall": ">= 5, < 9", "tier": "A"}),
-        ({"tier": ["A", "B"]}, {"tier": "A"}),
-        ({"overall": "known"}, {"overall": "< 3"}),
-    ],
-)
-def test_a_rule_that_an_earlier_one_always_pre_empts_is_refused(earlier, later):
-    with pytest.raises(ValueError, match="rule 2 is unreachable: rule 1"):
-        check_ordered([asked(**earlier), asked(**later)], exhaustive=False)
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        ({"overall": "> 5"}, {"overall": ">= 5"}),
-        ({"overall": "> 5", "tier": "A"}, {"overall": "> 5"}),
-        ({"overall": "missing"}, {"overall": "< 3"}),
-        ({"tier": "A"}, {"tier": ["A", "B"]}),
-    ],
-)
-def test_a_rule_that_somebody_can_reach_is_kept(earlier, later):
-    check_ordered([asked(**earlier), asked(**later)], exhaustive=False)
-
-
-def test_a_gap_is_refused_where_everybody_must_be_caught():
-    with pytest.raises(ValueError, match="the last rule must have no `when`"):
-        check_ordered([asked(tier="A")], exhaustive=True)
-
-
-ends = st.sampled_from([0.0, 1.0, 2.0, 3.0])
-intervals = st.builds(Interval, ends, ends, st.booleans(), st.booleans()).filter(lambda one: not one.is_empty)
-
-
-@given(intervals, intervals)
-def test_an_interval_covers_another_exactly_when_every_number_says_so(mine, theirs):
-    numbers = np.arange(-0.5, 4.0, 0.25)
-    assert mine.covers(theirs) == bool(np.all(mine.mask(numbers) | ~theirs.mask(numbers)))

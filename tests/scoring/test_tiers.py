@@ -119,8 +119,10 @@ def test_precedence_of_rule_and_percentile(precedence, satisfaction, percentile,
 
 
 def test_mode_rule_takes_the_first_rule_that_holds():
-    policy = policy_with(mode="rule", rules=[*RULES, {"tier": "B"}])
-    assert [placed(policy, 99, satisfaction=one).tier.tolist() for one in (95, 10, 50)] == [[S], [D], [B]]
+    more = [{"tier": "A", "when": {"satisfaction": ">= 80"}}, {"tier": "C", "when": {"satisfaction": "< 30"}}]
+    policy = policy_with(mode="rule", rules=[*RULES, *more, {"tier": "B"}])
+    found = [placed(policy, 99, satisfaction=one).tier.tolist() for one in (95, 10, 85, 25, 50)]
+    assert found == [[S], [D], [A], [C], [B]]
 
 
 def test_an_immediate_rule_does_not_wait():

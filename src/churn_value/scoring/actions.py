@@ -1,4 +1,4 @@
-"""What to do: the policy's playbook, first match."""
+"""What to do and what to look at: the policy's playbook (first match), its tags and its disagreements (any)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from churn_value.scoring.answer import Action, Labelled
+from churn_value.scoring.answer import Action, Disagreement, Labelled
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.rules import first_match
 from churn_value.scoring.wording import Language
@@ -41,3 +41,12 @@ def tags(
     labels = [Labelled(tag.code, tag.label.said(language)) for tag in policy.tags]
     masks = [when.mask(quantities, rows).tolist() for when in policy.whens("tags")]
     return [tuple(label for label, mask in zip(labels, masks, strict=True) if mask[row]) for row in range(rows)]
+
+
+def disagreements(
+    policy: Policy, quantities: Mapping[str, npt.NDArray[Any]], rows: int, language: Language
+) -> list[tuple[Disagreement, ...]]:
+    """Judgements of each customer that point apart by the policy's own rules, in its order."""
+    said = [Disagreement(one.code, one.text.said(language)) for one in policy.disagreements]
+    masks = [when.mask(quantities, rows).tolist() for when in policy.whens("disagreements")]
+    return [tuple(one for one, mask in zip(said, masks, strict=True) if mask[row]) for row in range(rows)]

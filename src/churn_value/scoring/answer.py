@@ -212,6 +212,14 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two judgements of the customer that point apart: rule and model, or value and satisfaction."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class InputWarning:
     """Something about the input that makes the answer weaker, or impossible."""
 
@@ -239,6 +247,7 @@ class Answer:
     reasons: Reasons | None = None
     explain: Explain | None = None
     actions: tuple[Action, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
     warnings: tuple[InputWarning, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

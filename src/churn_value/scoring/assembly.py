@@ -14,6 +14,7 @@ from churn_value.scoring.answer import (
     Action,
     Answer,
     Churn,
+    Disagreement,
     Explain,
     InputWarning,
     Interval,
@@ -65,6 +66,7 @@ class Batch:
     tiers: Sequence[Tier | None]
     portraits: Sequence[Portrait]
     actions: Sequence[tuple[Action, ...]]
+    disagreements: Sequence[tuple[Disagreement, ...]]
 
 
 def cells_of(quantities: Mapping[str, npt.NDArray[Any]], prediction: Predicted) -> dict[str, list[Any]]:
@@ -179,6 +181,7 @@ class Assembler:
             reasons=told.reasons(place) if told else None,
             explain=told.books(place) if told else None,
             actions=batch.actions[place],
+            disagreements=batch.disagreements[place],
         )
 
     def _answer(self, row: int, status: Status, extra: tuple[InputWarning, ...], **parts: Any) -> Answer:

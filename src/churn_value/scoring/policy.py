@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,11 +20,13 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 from churn_value.config import read_yaml
 from churn_value.errors import ConfigError
 from churn_value.scoring import quantities as known
-from churn_value.scoring.rules import When, check_ordered, when_of
+from churn_value.scoring.reach import check_ordered, check_possible, sources_of
+from churn_value.scoring.rules import When, when_of
 from churn_value.scoring.sections import (
     Action,
     Bands,
     Code,
+    Disagreement,
     PaymentRule,
     Play,
     Rfm,
@@ -37,6 +40,11 @@ from churn_value.scoring.sections import (
     Tiers,
     Weights,
 )
+
+Place = Literal["segments", "lifecycle", "tiers", "tags", "disagreements", "playbook"]
+WRITTEN_AT = {"segments": "rfm.segments", "tiers": "tiers.rules"}
+# A customer without any percentile or rule has no tier, one without a previous answer no previous stage.
+MAY_LACK = frozenset({"tier", "previous_lifecycle"})
 
 
 class Policy(Strict):
@@ -61,83 +69,85 @@ class Policy(Strict):
     rfm: Rfm
     lifecycle: tuple[Stage, ...] = Field(min_length=1)
     tags: tuple[Tag, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
     actions: dict[Code, Action] = Field(default_factory=dict)
     playbook: tuple[Play, ...] = Field(min_length=1)
     _whens: dict[str, tuple[When, ...]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
-        self._whens["segments"] = self._read("rfm.segments", self.rfm.segments, known.CELLS, {}, exhaustive=True)
-        self._check_cells()
-        numbers, texts = known.NUMBERS | known.CELLS, self._texts()
-        stages = {"previous_lifecycle": texts["lifecycle"]}
-        self._whens["lifecycle"] = self._read("lifecycle", self.lifecycle, numbers, stages, exhaustive=True)
-        before_tier = {name: codes for name, codes in texts.items() if name != "tier"}
-        exhaustive = self.tiers.mode == "rule"
-        self._whens["tiers"] = self._read("tiers.rules", self.tiers.rules, numbers, before_tier, exhaustive=exhaustive)
+        stages = frozenset(stage.code for stage in self.lifecycle)
+        before, known_stage = {"previous_lifecycle": stages}, {"lifecycle": stages, "previous_lifecycle": stages}
+        self._read("segments", self.rfm.segments, frozenset(), {})
+        self._read("lifecycle", self.lifecycle, known.NUMBERS, before)
+        self._read("tiers", self.tiers.rules, known.NUMBERS, known_stage, exhaustive=self.tiers.mode == "rule")
         self._check_percentile_reachable()
-        self._whens["tags"] = self._read_freely("tags", self.tags, numbers, texts)
-        self._whens["playbook"] = self._read("playbook", self.playbook, numbers, texts, exhaustive=True)
+        numbers = known.NUMBERS | ({known.TIER_STEPS} if self.tiers.mode == "both" else set())
+        texts = known_stage | {"tier": frozenset(self.tiers.codes)}
+        self._read("tags", self.tags, numbers, texts, ordered=False)
+        self._read("disagreements", self.disagreements, numbers, texts, ordered=False)
+        self._read("playbook", self.playbook, numbers, texts)
         self._check_actions()
         return self
 
-    def _texts(self) -> dict[str, frozenset[str]]:
-        """Values that each text quantity can have under this policy."""
-        stages = frozenset(stage.code for stage in self.lifecycle)
-        return {
-            "value_band": frozenset(band.code for band in self.bands.value),
-            "churn_band": frozenset(band.code for band in self.bands.churn),
-            "segment": frozenset(segment.code for segment in self.rfm.segments),
-            "lifecycle": stages,
-            "previous_lifecycle": stages,
-            "tier": frozenset(self.tiers.codes),
-        }
-
-    @staticmethod
-    def _read_freely(
-        place: str, rules: tuple[Ruled, ...], numbers: frozenset[str], texts: dict[str, frozenset[str]]
-    ) -> tuple[When, ...]:
-        whens: list[When] = []
-        for position, rule in enumerate(rules, start=1):
-            try:
-                whens.append(when_of(rule.when, numbers, texts))
-            except ValueError as error:
-                msg = f"{place}, rule {position}: {error}"
-                raise ValueError(msg) from None
-        return tuple(whens)
-
-    @classmethod
     def _read(
-        cls,
-        place: str,
+        self,
+        place: Place,
         rules: tuple[Ruled, ...],
         numbers: frozenset[str],
-        texts: dict[str, frozenset[str]],
+        texts: Mapping[str, frozenset[str]],
         *,
-        exhaustive: bool,
-    ) -> tuple[When, ...]:
-        whens = cls._read_freely(place, rules, numbers, texts)
+        ordered: bool = True,
+        exhaustive: bool = True,
+    ) -> None:
+        """Read the rules of one list and refuse those that nobody can meet, and a gap."""
+        shown = dict(texts)
+        if place != "segments":
+            shown["segment"] = frozenset(segment.code for segment in self.rfm.segments)
+        if place not in ("segments", "lifecycle"):
+            shown["value_band"] = frozenset(band.code for band in self.bands.value)
+            shown["churn_band"] = frozenset(band.code for band in self.bands.churn)
+        whens, written = [], WRITTEN_AT.get(place, place)
+        for position, rule in enumerate(rules, start=1):
+            try:
+                whens.append(when_of(rule.when, numbers | known.CELLS, shown))
+            except ValueError as error:
+                msg = f"{written}, rule {position}: {error}"
+                raise ValueError(msg) from None
         try:
-            check_ordered(whens, exhaustive=exhaustive)
+            self._check(place, whens, texts, ordered=ordered, exhaustive=exhaustive)
         except ValueError as error:
-            msg = f"{place}: {error}"
+            msg = f"{written}: {error}"
             raise ValueError(msg) from None
-        return whens
+        self._whens[place] = tuple(whens)
 
-    def _check_cells(self) -> None:
-        """Every segment must own a cell of the 5 × 5 × 5 cube: small enough to look at each."""
-        hit = set(known.first_match_of_cells(self._whens["segments"]).tolist())
-        for position, segment in enumerate(self.rfm.segments):
-            if position not in hit:
-                msg = f"rfm.segments: {segment.code} is unreachable, earlier segments take all its cells"
-                raise ValueError(msg)
+    def _check(
+        self, place: Place, whens: list[When], texts: Mapping[str, frozenset[str]], *, ordered: bool, exhaustive: bool
+    ) -> None:
+        segments = None
+        if place != "segments":
+            segments = self.whens("segments"), [segment.code for segment in self.rfm.segments]
+        optional = {name: [*sorted(codes), *([None] if name in MAY_LACK else [])] for name, codes in texts.items()}
+        banded = {"churn_probability": ("churn_band", self.bands.churn)}
+        banded["value_percentile"] = ("value_band", self.bands.value)
+        sources = sources_of(whens, known.NUMBER_RANGES, optional, banded=banded, segments=segments)
+        if ordered:
+            check_ordered(whens, sources, exhaustive=exhaustive)
+        else:
+            check_possible(whens, sources)
 
     def _check_percentile_reachable(self) -> None:
+        """Every tier must be somebody's: by a rule, or because a whole percentile (or percent of value) lies in it."""
+        rules = self.whens("tiers")
         if self.tiers.mode == "both" and self.tiers.precedence == "rule":
-            for position, when in enumerate(self._whens["tiers"], start=1):
-                if when.is_unconditional:
+            for position, when in enumerate(rules, start=1):
+                if not when.demands:
                     msg = f"tiers.rules: rule {position} catches everybody and percentiles none; use mode `rule`"
                     raise ValueError(msg)
+        ruled = {rule.tier for rule in self.tiers.rules}
+        for code in (code for code in self.tiers.codes if code not in ruled | self.tiers.by_percentile):
+            msg = f"tiers: nobody can get into {code}: no rule leads there and no percentile from 1 to 100 lies in it"
+            raise ValueError(msg)
 
     def _check_actions(self) -> None:
         used = {code for play in self.playbook for code in play.actions}
@@ -148,7 +158,7 @@ class Policy(Strict):
             msg = f"actions: nobody ever gets {code}; remove it or use it in the playbook"
             raise ValueError(msg)
 
-    def whens(self, place: Literal["segments", "lifecycle", "tiers", "tags", "playbook"]) -> tuple[When, ...]:
+    def whens(self, place: Place) -> tuple[When, ...]:
         """Rules of one list, read and checked, in their order."""
         return self._whens[place]
 

@@ -8,14 +8,14 @@ policy can be known without the data.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churn_value.scoring.rules import When, first_match
+from churn_value.scoring.reach import Range
+from churn_value.scoring.sections import SUB_SCORES
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +28,7 @@ NUMBER_MEANINGS: Mapping[str, str] = {
     "payment": "payment sub-score, 0 to 100",
     "need": "need sub-score, 0 to 100",
     "value_percentile": "percentile of the expected value, 1 to 100",
+    "value_share": "share of all expected value held by customers worth at least as much, 0.01 to 1",
     "churn_percentile": "percentile of the churn probability, 1 to 100",
     "churn_probability": "probability of churn within the horizon, 0 to 1",
     "expected_value": "expected value [currency units]",
@@ -47,8 +48,24 @@ NUMBER_MEANINGS: Mapping[str, str] = {
     "days_late_mean": "mean days a payment came late",
 }
 NUMBERS = frozenset(NUMBER_MEANINGS)
+# Known only after the tier: tiers that its rule lies above (+) or below (-) the percentile.
+TIER_STEPS = "tier_steps_apart"
+_AMOUNT, _COUNT, _SCORE = Range(low=0), Range(low=0, whole=True), Range(0, 100)
+_SHARE, _PERCENTILE = Range(0, 1), Range(1, 100, whole=True)
+NUMBER_RANGES: Mapping[str, Range] = {
+    **dict.fromkeys(("overall", *SUB_SCORES), _SCORE),
+    **dict.fromkeys(("overall_percentile", "value_percentile"), _PERCENTILE),
+    **dict.fromkeys(("value_share", "overdue_share", "late_share"), _SHARE),
+    **dict.fromkeys(("expected_value", "value_if_retained", "value_at_risk"), _AMOUNT),
+    **dict.fromkeys(("typical_gap_days", "rhythm_ratio"), _AMOUNT),
+    **dict.fromkeys(("purchase_days", "days_since_last_purchase", "days_since_last_visit"), _COUNT),
+    **dict.fromkeys(("complaint_count", "open_tickets"), _COUNT),
+    **dict.fromkeys(("spend", "tenure_days", "days_late_mean"), Range()),
+    "churn_probability": Range(0, 1, always_known=True),
+    "churn_percentile": Range(1, 100, whole=True, always_known=True),
+    TIER_STEPS: Range(whole=True),
+}
 CELLS = frozenset({"r", "f", "m"})
-_ALL_CELLS = np.array(list(product(range(1, 6), repeat=3)), dtype=np.float64)
 
 # Facts that are features of the same name, and those that are a window of a feature family.
 _PLAIN = (
@@ -206,9 +223,3 @@ def _at(windows: list[tuple[int, str]], position: int) -> str | None:
 def _predicted(prediction: Predicted, name: str, rows: int) -> Floats:
     values = getattr(prediction, name)
     return np.full(rows, np.nan) if values is None else np.asarray(values, dtype=np.float64)
-
-
-def first_match_of_cells(rules: Sequence[When]) -> npt.NDArray[np.int64]:
-    """Rule that takes each of the 125 cells of the recency × frequency × monetary cube."""
-    cells = {name: _ALL_CELLS[:, position] for position, name in enumerate("rfm")}
-    return first_match(rules, cells, len(_ALL_CELLS))

@@ -53,6 +53,37 @@ def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
     return np.where(np.isnan(values), np.nan, ranks)
 
 
+def value_thresholds_of(values: Floats) -> Thresholds:
+    """The 99 values down to which customers, from the best on, hold 1 %, 2 % … 99 % of all value; empty without any.
+
+    Examples
+    --------
+    Three customers worth 50, 30 and 20: the first holds half, the first two hold 80 %.
+
+    >>> found = value_thresholds_of(np.array([20.0, 50.0, 30.0]))
+    >>> found[49], found[50], found[79], found[80]
+    (50.0, 30.0, 30.0, 20.0)
+    """
+    falling = np.sort(values[~np.isnan(values)])[::-1]
+    held = np.cumsum(falling)
+    if held.size == 0 or held[-1] <= 0:
+        return ()
+    places = np.searchsorted(held / held[-1], np.arange(1, 100) / 100.0 - 1e-12, side="left")
+    return tuple(falling[places].tolist())
+
+
+def value_share_in(thresholds: Thresholds, values: Floats) -> Floats:
+    """Share of all value that is held by customers worth as much or more, rounded up to a percent: 0.01 to 1.
+
+    The customers of at most 0.8 are the fewest that together hold 80 percent, and whoever is worth as much as the
+    last of them. Missing stays missing.
+    """
+    if not thresholds:
+        return np.full(len(values), np.nan)
+    above = np.searchsorted(-np.asarray(thresholds), -values, side="left")
+    return np.where(np.isnan(values), np.nan, (1.0 + above) / 100.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A scored population, frozen.
@@ -62,7 +93,8 @@ class Reference:
     rows
         Customers it was made from.
     thresholds
-        By fact (see `quantities.FACT_NAMES`): 99 numbers; empty where nothing was known.
+        By fact (see `quantities.FACT_NAMES`): 99 numbers; empty where nothing was known. ``value_share`` has the values
+        down to which the best customers hold 1 to 99 percent of all value, falling.
     typical
         By feature: median of the known numbers, or the most frequent category; None where nothing was known.
     ranges
@@ -109,7 +141,8 @@ class Reference:
         typical |= {name: (counts[0][0] if counts else None) for name, counts in seen.items()}
         return cls(
             rows=len(frame),
-            thresholds={name: thresholds_of(values) for name, values in known.items()},
+            thresholds={name: thresholds_of(values) for name, values in known.items()}
+            | {"value_share": value_thresholds_of(known["expected_value_minor"])},
             typical=typical,
             ranges={name: _range(values) for name, values in columns.items() if not np.isnan(values).all()},
             categories={name: tuple(sorted(value for value, _ in counts)) for name, counts in seen.items()},
@@ -119,6 +152,12 @@ class Reference:
     def percentile(self, fact: str, values: Floats) -> Floats:
         """Percentile 1 to 100 of `values` among the reference population's `fact`; see `percentile_in`."""
         return percentile_in(self.thresholds.get(fact, ()), values)
+
+    @property
+    def value_thresholds(self) -> Thresholds:
+        """Frozen by `fit`; a reference without them has the sample's."""
+        frozen = self.thresholds.get("value_share")
+        return value_thresholds_of(self.sample_facts()["expected_value_minor"]) if frozen is None else frozen
 
     def quantile(self, fact: str, percent: int) -> float:
         """Value that at most `percent` percent of the population are below [1 to 99]; NaN where nothing was known."""

@@ -42,12 +42,6 @@ class Interval:
         """Whether no number can be inside."""
         return self.low > self.high or (self.low == self.high and not (self.low_included and self.high_included))
 
-    def covers(self, other: Interval) -> bool:
-        """Whether every number of `other` is in this interval."""
-        low = self.low < other.low or (self.low == other.low and (self.low_included or not other.low_included))
-        high = self.high > other.high or (self.high == other.high and (self.high_included or not other.high_included))
-        return low and high
-
     def mask(self, column: npt.NDArray[Any]) -> Mask:
         """Rows whose number is inside."""
         low = column >= self.low if self.low_included else column > self.low
@@ -67,10 +61,6 @@ class OneOf:
         """Whether no text can fit."""
         return not self.choices
 
-    def covers(self, other: OneOf) -> bool:
-        """Whether every text of `other` is in this list."""
-        return other.choices <= self.choices
-
     def mask(self, column: npt.NDArray[Any]) -> Mask:
         """Rows whose text is in the list."""
         found = np.zeros(len(column), dtype=np.bool_)
@@ -89,10 +79,6 @@ class Known:
     def is_empty(self) -> bool:
         """Some row can always fit."""
         return False
-
-    def covers(self, other: Demand) -> bool:
-        """Whether whatever meets `other` meets this: intervals and lists hold only known values."""
-        return self.wanted if not isinstance(other, Known) else self.wanted == other.wanted
 
     def mask(self, column: npt.NDArray[Any]) -> Mask:
         """Rows where the quantity is known, or missing."""
@@ -166,16 +152,6 @@ class When:
 
     demands: tuple[tuple[str, Demand], ...] = ()
 
-    @property
-    def is_unconditional(self) -> bool:
-        """Whether it holds for everybody."""
-        return not self.demands
-
-    def covers(self, other: When) -> bool:
-        """Whether whoever meets `other` is sure to meet this."""
-        theirs = dict(other.demands)
-        return all(name in theirs and _covers(demand, theirs[name]) for name, demand in self.demands)
-
     def mask(self, quantities: Quantities, rows: int) -> Mask:
         """Rows that meet every demand."""
         met = np.ones(rows, dtype=np.bool_)
@@ -184,43 +160,9 @@ class When:
         return met
 
 
-def _covers(mine: Demand, theirs: Demand) -> bool:
-    if isinstance(mine, Known):
-        return mine.covers(theirs)
-    if isinstance(mine, Interval) and isinstance(theirs, Interval):
-        return mine.covers(theirs)
-    return isinstance(mine, OneOf) and isinstance(theirs, OneOf) and mine.covers(theirs)
-
-
 def when_of(written: Mapping[str, object], numbers: frozenset[str], texts: Mapping[str, frozenset[str]]) -> When:
     """Read a rule's ``when``; see the module for the language."""
     return When(tuple((name, demand_of(name, value, numbers, texts)) for name, value in written.items()))
-
-
-def check_ordered(rules: Sequence[When], *, exhaustive: bool) -> None:
-    """Refuse first-match rules with a gap, or with a rule that an earlier one always pre-empts.
-
-    Parameters
-    ----------
-    rules
-        In their order.
-    exhaustive
-        Whether somebody must be caught by the last one: then it has no ``when``.
-
-    Raises
-    ------
-    ValueError
-        Naming the rule (counted from 1) and, for an unreachable one, the rule that hides it. Rules hidden only by
-        several earlier ones together are not found.
-    """
-    for later, rule in enumerate(rules):
-        for earlier in range(later):
-            if rules[earlier].covers(rule):
-                msg = f"rule {later + 1} is unreachable: rule {earlier + 1} catches everybody it could; reorder them"
-                raise ValueError(msg)
-    if exhaustive and not (rules and rules[-1].is_unconditional):
-        msg = "somebody could match no rule; the last rule must have no `when`"
-        raise ValueError(msg)
 
 
 def first_match(rules: Sequence[When], quantities: Quantities, rows: int) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import RequestError
-from churn_value.scoring.actions import actions, tags
+from churn_value.scoring.actions import actions, disagreements, tags
 from churn_value.scoring.answer import Answer
 from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of, tiers_of
 from churn_value.scoring.bundle import Bundle
@@ -21,7 +21,7 @@ from churn_value.scoring.cohort import eligible
 from churn_value.scoring.inputs import Inputs, checked
 from churn_value.scoring.portrait import portraits
 from churn_value.scoring.previous import Previous, previous_of
-from churn_value.scoring.quantities import facts
+from churn_value.scoring.quantities import TIER_STEPS, facts
 from churn_value.scoring.standing import coded, standing
 from churn_value.scoring.tiers import place
 from churn_value.scoring.wording import Language, language_of
@@ -119,6 +119,7 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> 
     known = facts(rows.frame, prediction, bundle.catalog.features)
     quantities = standing(known, bundle.frozen, rows.before.lifecycle)
     placed = place(quantities, policy, rows.before.before)
+    quantities[TIER_STEPS] = placed.steps_apart
     quantities["tier"] = coded(placed.tier, policy.tiers.codes)
     worn = tags(policy, quantities, size, language)
     return Batch(
@@ -128,4 +129,5 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> 
         tiers=tiers_of(placed, policy.tiers.levels, rows.before, rows.as_of, language),
         portraits=portraits(known, quantities, rows.as_of, worn, policy=policy, language=language),
         actions=actions(policy, quantities, size, language),
+        disagreements=disagreements(policy, quantities, size, language),
     )

@@ -102,11 +102,12 @@ class Ruled(Strict):
 
 
 class Level(Strict):
-    """A tier; `from_percentile` is where it begins by percentile."""
+    """A tier; `from_percentile` is where it begins by percentile, `to_value_share` where it ends by share of value."""
 
     code: Code
     label: Text
     from_percentile: Points | None = None
+    to_value_share: Annotated[float, Field(ge=0.01, le=1)] | None = None
 
 
 class TierRule(Ruled):
@@ -119,13 +120,14 @@ class TierRule(Ruled):
 class Tiers(Strict):
     """Tiers, best first, and how a customer gets into one.
 
-    ``percentile``: by the reference percentile of the quantity `by`. ``rule``: by the first rule that holds. ``both``:
-    `precedence` says which is taken – ``rule`` (a rule that holds decides, the percentile decides for all others), or
-    the ``higher`` or ``lower`` tier of the two.
+    ``percentile``: by the reference percentile of the quantity `by`; or, by ``value_share``, by how much of all
+    expected value is held by customers worth as much or more: a first tier up to 0.8 is the 80 of 80/20. ``rule``: by
+    the first rule that holds. ``both``: `precedence` says which is taken – ``rule`` (a rule that holds decides, the
+    percentile decides for all others), or the ``higher`` or ``lower`` tier of the two.
     """
 
     mode: Literal["percentile", "rule", "both"]
-    by: Literal["overall", "expected_value"] = "overall"
+    by: Literal["overall", "expected_value", "value_share"] = "overall"
     precedence: Literal["rule", "higher", "lower"] | None = None
     levels: tuple[Level, ...] = Field(min_length=2)
     rules: tuple[TierRule, ...] = ()
@@ -152,14 +154,45 @@ class Tiers(Strict):
                 raise ValueError(msg)
         return self._with_cuts()
 
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where each tier begins, on a scale from 1 to 100: of the percentile, or of 101 less the percent of value."""
+        if self.by != "value_share":
+            return tuple(level.from_percentile or 0.0 for level in self.levels)
+        shares = [level.to_value_share for level in self.levels]
+        return tuple(0.0 if share in (None, 1) else 101.0 - round(100 * share) for share in shares)
+
+    @property
+    def by_percentile(self) -> frozenset[str]:
+        """Tiers that some whole percentile from 1 to 100 leads to."""
+        if self.mode == "rule":
+            return frozenset()
+        starts = list(zip(self.codes, self.cuts, strict=True))
+        return frozenset(next(code for code, cut in starts if place >= cut) for place in range(1, 101))
+
     def _with_cuts(self) -> Self:
         if self.mode == "rule":
             return self
+        if self.by == "value_share":
+            return self._with_shares()
         cuts = [level.from_percentile for level in self.levels]
         known_cuts = [cut for cut in cuts if cut is not None]
         falling = all(high > low for high, low in pairwise(known_cuts))
         if len(known_cuts) < len(cuts) or not falling or cuts[-1] != 0:
             msg = f"from_percentile must fall from tier to tier and end with 0, received {cuts}"
+            raise ValueError(msg)
+        return self
+
+    def _with_shares(self) -> Self:
+        """Shares of value rise to the whole; only tiers that rules give may come after."""
+        shares = [level.to_value_share for level in self.levels]
+        known_shares = [share for share in shares if share is not None]
+        rising = all(low < high and low == round(low, 2) for low, high in pairwise(known_shares))
+        if not rising or known_shares != shares[: len(known_shares)] or 1 not in known_shares:
+            msg = f"to_value_share must rise in whole percents from tier to tier and end with 1, received {shares}"
+            raise ValueError(msg)
+        if any(level.from_percentile is not None for level in self.levels):
+            msg = "tiers by value_share have to_value_share, and no from_percentile"
             raise ValueError(msg)
         return self
 
@@ -204,6 +237,13 @@ class Stage(Ruled):
 
     code: Code
     label: Text
+
+
+class Disagreement(Ruled):
+    """Two judgements of a customer that point apart, as a sentence for whoever has to decide."""
+
+    code: Code
+    text: Text
 
 
 class Tag(Ruled):

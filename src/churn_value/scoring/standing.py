@@ -12,7 +12,7 @@ import numpy.typing as npt
 from churn_value.scoring.lifecycle import lifecycle
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.quantities import Floats
-from churn_value.scoring.reference import Reference, Thresholds, percentile_in
+from churn_value.scoring.reference import Reference, Thresholds, percentile_in, value_share_in
 from churn_value.scoring.rfm import rfm, segment
 from churn_value.scoring.sections import Band
 from churn_value.scoring.subscores import rhythm_ratio, sub_scores, typical_gap
@@ -81,6 +81,7 @@ def standing(facts: Mapping[str, Floats], frozen: Frozen, previous_lifecycle: Te
     found["typical_gap_days"] = typical_gap(facts, reference)
     found["rhythm_ratio"] = rhythm_ratio(facts, reference)
     found["value_percentile"] = reference.percentile("expected_value_minor", facts["expected_value_minor"])
+    found["value_share"] = value_share_in(reference.value_thresholds, facts["expected_value_minor"])
     found["churn_percentile"] = reference.percentile("churn_probability", facts["churn_probability"])
     found["overall_percentile"] = percentile_in(frozen.overall_thresholds, found["overall"])
     found |= rfm(facts, reference, policy, frozen.minor_units)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
-from churn_value.scoring.answer import Action, Answer, InputWarning, Reasons
+from churn_value.scoring.answer import Action, Answer, Disagreement, InputWarning, Reasons
 
 # Flat columns by their path in the answer's JSON.
 PATHS: dict[str, tuple[str, ...]] = {
@@ -62,6 +62,7 @@ NUMBERS = (
 NESTED: dict[str, TypeAdapter[Any]] = {
     "reasons": TypeAdapter(Reasons | None),
     "actions": TypeAdapter(tuple[Action, ...]),
+    "disagreements": TypeAdapter(tuple[Disagreement, ...]),
     "warnings": TypeAdapter(tuple[InputWarning, ...]),
 }
 

@@ -39,7 +39,9 @@ class Placed:
     held_by_hysteresis: Mask
     held_by_dwell: Mask
     gap: Floats
-    """Percentile points missing to the next better tier; NaN for the best, or where a rule decided."""
+    """Points missing to the next better tier, of percentile or of value; NaN for the best, or where a rule decided."""
+    steps_apart: Floats
+    """Tiers that the rule lies above (+) or below (-) the percentile; NaN where only one of them says anything."""
 
 
 def by_cuts(percentile: Floats, cuts: Sequence[float]) -> Positions:
@@ -80,10 +82,9 @@ def place(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, before: Be
     A tier entered less than `min_dwell_days` ago is kept, unless the rule that moves the customer is ``immediate``.
     """
     tiers, rows = policy.tiers, len(before.tier)
-    percentile = quantities["overall_percentile" if tiers.by == "overall" else "value_percentile"]
-    cuts = [level.from_percentile or 0.0 for level in tiers.levels]
-    fresh = by_cuts(percentile, cuts)
-    steady = with_hysteresis(percentile, cuts, policy.stability.hysteresis_points, before.tier)
+    percentile = _measure(quantities, tiers.by)
+    fresh = by_cuts(percentile, tiers.cuts)
+    steady = with_hysteresis(percentile, tiers.cuts, policy.stability.hysteresis_points, before.tier)
     matched = first_match(policy.whens("tiers"), quantities, rows)
     ruled = np.array([*(tiers.codes.index(rule.tier) for rule in tiers.rules), NOWHERE], dtype=np.int64)[matched]
     if tiers.mode == "percentile":
@@ -101,7 +102,16 @@ def place(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, before: Be
         held_by_hysteresis=~by_rule & ~dwelling & (steady != fresh),
         held_by_dwell=dwelling,
         gap=np.where(by_rule, np.nan, gap),
+        steps_apart=np.where((ruled == NOWHERE) | (steady == NOWHERE), np.nan, steady - ruled),
     )
+
+
+def _measure(quantities: Mapping[str, npt.NDArray[Any]], by: str) -> Floats:
+    """What the cuts are compared with, 1 to 100: a percentile, or 101 less the percent of value held up to there."""
+    if by == "value_share":
+        return 101.0 - np.round(100.0 * quantities["value_share"])
+    found: Floats = quantities["overall_percentile" if by == "overall" else "value_percentile"]
+    return found
 
 
 def _dwelling(wanted: Positions, matched: Positions, policy: Policy, before: Before) -> Mask:
@@ -113,8 +123,7 @@ def _dwelling(wanted: Positions, matched: Positions, policy: Policy, before: Bef
 
 def _gap(tier: Positions, percentile: Floats, policy: Policy, before: Before) -> Floats:
     """Points to the next better tier: to its raised cut for who has a previous tier, else to its plain cut."""
-    cuts = [level.from_percentile or 0.0 for level in policy.tiers.levels]
-    next_cut = np.array([np.nan, *cuts[:-1]])[np.maximum(tier, 0)]
+    next_cut = np.array([np.nan, *policy.tiers.cuts[:-1]])[np.maximum(tier, 0)]
     margin = np.where(before.tier == NOWHERE, 0.0, policy.stability.hysteresis_points)
     gap = np.maximum(0.0, np.minimum(100.0, next_cut + margin) - percentile)
     return np.where(tier <= 0, np.nan, gap)
