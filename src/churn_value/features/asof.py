@@ -253,6 +253,20 @@ def _scan(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.
     return rows.group_by(_KEYS).aggregate(**values)
 
 
+def scans(
+    features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: ir.Table
+) -> list[tuple[tuple[Feature, ...], ir.Table]]:
+    """Features by source and grain, each group with the relation that computes it.
+
+    Such a relation has ``customer_id``, ``as_of_day`` and the features, one row per (customer, as_of) that has a
+    past there; where a row is absent or a value null, `Feature.empty` has still to be put.
+    """
+    asked = _asked(spine)
+    by_grain = sorted(features, key=lambda f: (f.source, f.grain.name))
+    groups = [tuple(group) for _, group in groupby(by_grain, key=lambda f: (f.source, f.grain.name))]
+    return [(group, _scan(group[0].grain, group, sources[group[0].source], asked)) for group in groups]
+
+
 def build(features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: ir.Table) -> ir.Table:
     """Features of each spine row; nothing runs until the result is executed.
 
@@ -271,14 +285,10 @@ def build(features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: i
         One row per spine row, in no particular order: ``customer_id``, ``as_of``, then the features as given. Numbers
         are float64, exact up to 2**53; categories are strings. `Feature.empty` stands where nothing happened.
     """
-    asked = _asked(spine)
-    by_grain = sorted(features, key=lambda f: (f.source, f.grain.name))
     table = spine.select(*SPINE_KEYS, as_of_day=day_number_of(spine.as_of))
-    for number, (_, group) in enumerate(groupby(by_grain, key=lambda f: (f.source, f.grain.name))):
-        same = list(group)
-        scan = _scan(same[0].grain, same, sources[same[0].source], asked)
+    for number, (_, scan) in enumerate(scans(features, sources, spine)):
         customer, day = f"customer_{number}", f"day_{number}"
-        scan = scan.rename({customer: "customer_id", day: "as_of_day"})
-        table = table.left_join(scan, [table.customer_id == scan[customer], table.as_of_day == scan[day]])
+        own = scan.rename({customer: "customer_id", day: "as_of_day"})
+        table = table.left_join(own, [table.customer_id == own[customer], table.as_of_day == own[day]])
     filled = {f.name: table[f.name] if f.empty is None else table[f.name].fill_null(f.empty) for f in features}
     return table.select(*SPINE_KEYS, **filled)

@@ -27,7 +27,15 @@ def staged(
     their stored names, then the attributes.
     """
     spec = mapped.spec
-    view, name = _view(connection, mapped, read, types), f"staged_{spec.name}"
+    judged_rows = judged(mapped, read, _view(connection, mapped, read, types), rules)
+    table: ir.Table = connection.create_table(f"staged_{spec.name}", judged_rows, temp=True)
+    connection.raw_sql(f"DROP VIEW {quoted(f'read_{spec.name}')}")
+    return table
+
+
+def judged(mapped: Mapped, read: Mapping[str, Reading], view: ir.Table, rules: Rules) -> ir.Table:
+    """Canonical columns of every source row, with the first reason against it, over a view of `viewed` columns."""
+    spec = mapped.spec
     lifted = {column: Reading(view[f"value:{column}"], view[f"missing:{column}"]) for column in read}
     values = _values(spec, lifted)
     faults = [
@@ -37,25 +45,27 @@ def staged(
         for fault in rows.column_faults(column, lifted[column.name], rules.observed_now)
     ]
     reason, at = rows.first_fault([*faults, *rows.table_faults(spec.name, values)])
-    cleaned = view.select(
+    return view.select(
         **{rows.ROW: view[rows.ROW], rows.REASON: reason, rows.AT: at},
         **rows.spec_order(spec, values),
         **{attribute: view[f"attribute:{attribute}"] for attribute in mapped.attributes},
     )
-    table: ir.Table = connection.create_table(name, cleaned, temp=True)
-    connection.raw_sql(f"DROP VIEW {quoted(f'read_{spec.name}')}")
-    return table
 
 
-def _view(connection: Any, mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType]) -> ir.Table:
-    """Readings as columns of a view: written into one query they would be worked out wherever they are mentioned."""
+def viewed(mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType]) -> ir.Table:
+    """Readings of every source row as columns."""
     columns = {rows.ROW: mapped.raw[rows.ROW]}
     for name, reading in read.items():
         columns |= {f"value:{name}": reading.value, f"missing:{name}": reading.missing}
     for name, value in mapped.attributes.items():
         columns[f"attribute:{name}"] = read_attribute(value, types[name])
+    return mapped.raw.select(**columns)
+
+
+def _view(connection: Any, mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType]) -> ir.Table:
+    """Readings as columns of a view: written into one query they would be worked out wherever they are mentioned."""
     view = f"read_{mapped.spec.name}"
-    query = ibis.to_sql(mapped.raw.select(**columns), dialect="duckdb")
+    query = ibis.to_sql(viewed(mapped, read, types), dialect="duckdb")
     connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS {query}")
     table: ir.Table = connection.table(view)
     return table

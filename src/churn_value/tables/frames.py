@@ -26,10 +26,21 @@ def mapped_frame(connection: Any, config: Config, name: str, frame: pd.DataFrame
     SchemaError
         When a required column is missing or a column mixes types.
     """
-    spec, settings, where = CONTRACT[name], config.tables[name], f"frame {name}"
-    arrow = _arrow(frame, where)
+    arrow = _arrow(frame, f"frame {name}")
     numbers = pa.array(range(1, arrow.num_rows + 1), pa.int64())
     raw = connection.create_table(f"frame_{name}", ibis.memtable(arrow.append_column(rows.ROW, numbers)), temp=True)
+    return mapped_rows(config, name, raw)
+
+
+def mapped_rows(config: Config, name: str, raw: ir.Table) -> Mapped:
+    """Numbered rows under the contract's own column names as a source of one table; `raw` need not exist yet.
+
+    Raises
+    ------
+    SchemaError
+        When a required column is missing.
+    """
+    spec, settings, where = CONTRACT[name], config.tables[name], f"frame {name}"
     columns, minor = named(spec, raw, where)
     for column, value in settings.constants.items():
         if column in spec.names and column not in columns:

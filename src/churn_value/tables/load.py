@@ -72,7 +72,7 @@ def utc_naive(moment: datetime) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def rules_of(config: Config, name: str, observed_now: datetime) -> Rules:
+def rules_of(config: Config, name: str, observed_now: datetime | ir.TimestampValue) -> Rules:
     """Cleaning rules of one table of a configuration."""
     settings = config.tables[name]
     return Rules(

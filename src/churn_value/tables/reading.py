@@ -37,7 +37,7 @@ class Rules:
     time_zone
         Zone of stamps without offset; None refuses such stamps.
     observed_now
-        Moment of loading, naive UTC; later events are quarantined.
+        Moment of loading, naive UTC, or an expression that gives it; later events are quarantined.
     late_after_days
         Rows known more than this after they happened are counted as late.
     """
@@ -46,7 +46,7 @@ class Rules:
     rates: Mapping[str, float]
     positive: str | None
     time_zone: str | None
-    observed_now: datetime
+    observed_now: datetime | ir.TimestampValue
     late_after_days: int
 
 

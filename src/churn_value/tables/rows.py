@@ -43,8 +43,9 @@ class Fault:
     holds: ir.BooleanValue
 
 
-def column_faults(column: Column, reading: Reading, observed_now: datetime) -> Iterator[Fault]:
+def column_faults(column: Column, reading: Reading, observed_now: datetime | ir.TimestampValue) -> Iterator[Fault]:
     """Faults that one column can have by itself."""
+    now = observed_now if isinstance(observed_now, ir.Value) else ibis.literal(observed_now, "timestamp(6)")
     if column.required and not column.nullable:
         yield Fault(_MISSING_CODE[column.kind], column.name, reading.missing)
     if column.kind in _BAD_CODE:
@@ -54,9 +55,9 @@ def column_faults(column: Column, reading: Reading, observed_now: datetime) -> I
     if column.allowed:
         yield Fault("UNKNOWN_KIND", column.name, ~reading.value.isin(column.allowed))
     if column.kind == "time" and not column.may_be_future:
-        yield Fault("EVENT_IN_FUTURE", column.name, reading.value > ibis.literal(observed_now, "timestamp(6)"))
+        yield Fault("EVENT_IN_FUTURE", column.name, reading.value > now)
     if column.kind == "day":
-        yield Fault("EVENT_IN_FUTURE", column.name, reading.value > ibis.literal(observed_now.date(), "date"))
+        yield Fault("EVENT_IN_FUTURE", column.name, reading.value > now.date())
 
 
 def table_faults(table: str, values: Mapping[str, ir.Value]) -> Iterator[Fault]:
