@@ -138,6 +138,9 @@ class Config(_Strict):
     tuning: TuningConfig = TuningConfig()
     gate: GateConfig = GateConfig()
     policy: str = Field(default="policy/retail.yaml", description="policy file, relative to this YAML's folder")
+    tier_overrides: str | None = Field(
+        default=None, description="CSV below the data root: customer_id, tier, reason, owner, expires (last day)"
+    )
     rates: dict[str, float] = Field(default_factory=dict, description="currency code: units of `currency` per unit")
     expires_after_days: PositiveDays = 7
     source_file: Path | None = Field(default=None, exclude=True)

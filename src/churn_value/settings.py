@@ -57,6 +57,10 @@ class Settings:
         """Folder of the answers for the whole base, one file per as_of."""
         return self.place(name) / "scores"
 
+    def tier_overrides(self, name: str) -> Path:
+        """Tiers set by hand that the base was last scored with, read by the service too."""
+        return self.place(name) / "tier_overrides.csv"
+
     def exported(self, name: str) -> Path:
         """Folder of a model's exported bundles and its CHAMPION pointer."""
         return self.models / name

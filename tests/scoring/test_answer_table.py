@@ -31,7 +31,7 @@ def test_the_table_survives_parquet(bundle, customers, tmp_path):
     again = pd.read_parquet(tmp_path / "answers.parquet")
     assert again["expected_value"].tolist() == frame["expected_value"].tolist()
     assert again["tier_rank"].tolist() == frame["tier_rank"].tolist()
-    assert list(again.columns) == [*PATHS, "tags", "reasons", "actions", "disagreements", "warnings"]
+    assert list(again.columns) == [*PATHS, "tags", "tier_history", "reasons", "actions", "disagreements", "warnings"]
 
 
 def test_types_do_not_depend_on_what_is_missing(bundle, customers, tmp_path):

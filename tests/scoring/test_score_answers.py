@@ -116,6 +116,10 @@ def test_the_whole_answer_of_one_customer_worked_by_hand(tmp_path):
         "source": "model",
         "held_by": None,
         "to_next": {"code": "C", "gap": 20.0},
+        "own_code": "D",
+        "own_since": "2025-07-01",
+        "override": None,
+        "history": [{"code": "D", "since": "2025-07-01"}],
     }
     assert answer["portrait"] == {
         "lifecycle": {"code": "active", "label": "active"},

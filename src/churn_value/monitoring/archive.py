@@ -8,8 +8,18 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-PREVIOUS = {"customer_id": "customer_id", "tier": "tier", "tier_since": "since", "lifecycle": "lifecycle"}
+# Columns of a score table that the next scoring reads, by the names that `score` gives them.
+PREVIOUS = {
+    "customer_id": "customer_id",
+    "tier": "tier",
+    "tier_since": "since",
+    "tier_own": "own_tier",
+    "tier_own_since": "own_since",
+    "tier_history": "history",
+    "lifecycle": "lifecycle",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +57,7 @@ class ScoreArchive:
         earlier = [day for day in self.dates() if day < as_of]
         if not earlier:
             return None
-        answers = pd.read_parquet(self.path(earlier[-1]), columns=list(PREVIOUS))
+        path = self.path(earlier[-1])
+        there = [name for name in PREVIOUS if name in pq.read_schema(path).names]  # an older table has fewer
+        answers = pd.read_parquet(path, columns=there)
         return answers.rename(columns=PREVIOUS).dropna(subset=["tier"]).reset_index(drop=True)

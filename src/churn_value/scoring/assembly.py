@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import numpy.typing as npt
 import pandas as pd
@@ -19,7 +19,6 @@ from churn_value.scoring.answer import (
     InputWarning,
     Interval,
     ModelName,
-    NextTier,
     PolicyName,
     Portrait,
     Reasons,
@@ -31,12 +30,9 @@ from churn_value.scoring.answer import (
 )
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.inputs import Inputs
-from churn_value.scoring.portrait import known
-from churn_value.scoring.previous import Previous
 from churn_value.scoring.quantities import Predicted
 from churn_value.scoring.reasons import Teller, explained, values_of
-from churn_value.scoring.sections import SUB_SCORES, Level
-from churn_value.scoring.tiers import Placed
+from churn_value.scoring.sections import SUB_SCORES
 from churn_value.scoring.wording import Language, minor_units
 
 AT_RISK_BASIS = "churn.probability × value.if_retained"
@@ -88,38 +84,6 @@ def scores_of(cells: Mapping[str, list[Any]], row: int, weighty: Sequence[str]) 
     missing = tuple(name for name in weighty if cells[name][row] is None)
     value, behaviour, satisfaction, payment, need = parts
     return Scores(overall, value, behaviour, satisfaction, payment, need, weight_shared_out=missing)
-
-
-def tiers_of(
-    placed: Placed, levels: Sequence[Level], before: Previous, as_of: Sequence[date | None], language: Language
-) -> list[Tier | None]:
-    """Tiers of the rows; None where no percentile is known and no rule holds."""
-    labels = [level.label.said(language) for level in levels]
-    found: list[Tier | None] = []
-    for row, position in enumerate(placed.tier.tolist()):
-        if position < 0:
-            found.append(None)
-            continue
-        gap = known(placed.gap[row])
-        found.append(
-            Tier(
-                code=levels[position].code,
-                rank=position + 1,
-                label=labels[position],
-                previous=before.codes[row],
-                since=before.since[row] if before.before.tier[row] == position else as_of[row],
-                source="rule" if placed.by_rule[row] else "model",
-                held_by=_held_by(placed, row),
-                to_next=None if gap is None else NextTier(levels[position - 1].code, round(gap, 1)),
-            )
-        )
-    return found
-
-
-def _held_by(placed: Placed, row: int) -> Literal["hysteresis", "min_dwell"] | None:
-    if placed.held_by_dwell[row]:
-        return "min_dwell"
-    return "hysteresis" if placed.held_by_hysteresis[row] else None
 
 
 class Told:

@@ -1,7 +1,13 @@
-"""Customers' previous answers, looked up for the rows that are scored now."""
+"""Customers' previous answers, looked up for the rows that are scored now.
+
+A table of them has ``customer_id``, ``tier`` and ``since``; it may have ``own_tier`` and ``own_since`` (what the policy
+gave where `tier` was set by hand: hysteresis and dwell look at these), ``history`` (JSON text, ``[["A",
+"2025-01-01"], …]``, the oldest first) and ``lifecycle``.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,9 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import SchemaError
+from churn_value.scoring.answer import TierEntered
 from churn_value.scoring.inputs import Inputs
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.tiers import NOWHERE, Before
+
+COLUMNS = ("tier", "since", "own_tier", "own_since", "history", "lifecycle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,8 @@ class Previous:
 
     codes: tuple[str | None, ...]
     since: tuple[date | None, ...]
+    own_since: tuple[date | None, ...]
+    history: tuple[tuple[TierEntered, ...], ...]
     lifecycle: npt.NDArray[np.object_]
     before: Before
 
@@ -32,6 +43,8 @@ class Previous:
         return type(self)(
             tuple(self.codes[row] for row in picked),
             tuple(self.since[row] for row in picked),
+            tuple(self.own_since[row] for row in picked),
+            tuple(self.history[row] for row in picked),
             self.lifecycle[rows],
             Before(self.before.tier[rows], self.before.days_in_tier[rows]),
         )
@@ -49,11 +62,14 @@ def previous_of(previous: pd.DataFrame | None, inputs: Inputs, policy: Policy) -
     found = [known.get(customer or "", {}) for customer in inputs.ids]
     codes = tuple(_text(entry.get("tier")) for entry in found)
     since = tuple(_day(entry.get("since")) for entry in found)
+    own = [_text(entry.get("own_tier")) or code for entry, code in zip(found, codes, strict=True)]
+    own_since = tuple(_day(entry.get("own_since", entry.get("since"))) for entry in found)
     stages = np.array([*(_text(entry.get("lifecycle")) for entry in found), None], dtype=object)[:-1]
     places = {code: place for place, code in enumerate(policy.tiers.codes)}
-    tier = np.array([places.get(code or "", NOWHERE) for code in codes], dtype=np.int64)
-    days = [(as_of - day).days if as_of and day else np.nan for as_of, day in zip(inputs.as_of, since, strict=True)]
-    return Previous(codes, since, stages, Before(tier, np.array(days, dtype=np.float64)))
+    tier = np.array([places.get(code or "", NOWHERE) for code in own], dtype=np.int64)
+    days = [(as_of - day).days if as_of and day else np.nan for as_of, day in zip(inputs.as_of, own_since, strict=True)]
+    history = tuple(_history(entry.get("history")) for entry in found)
+    return Previous(codes, since, own_since, history, stages, Before(tier, np.array(days, dtype=np.float64)))
 
 
 def _by_customer(previous: pd.DataFrame, ids: Sequence[str | None]) -> Mapping[str, Mapping[str, Any]]:
@@ -65,7 +81,7 @@ def _by_customer(previous: pd.DataFrame, ids: Sequence[str | None]) -> Mapping[s
     previous = previous[previous["customer_id"].isin([one for one in ids if one])]  # a chunk of a large base
     if previous["customer_id"].duplicated().any():
         raise SchemaError("a customer has one previous answer", where="previous", received="a customer twice")
-    columns = [name for name in ("tier", "since", "lifecycle") if name in previous.columns]
+    columns = [name for name in COLUMNS if name in previous.columns]
     rows = zip(*(previous[name].tolist() for name in columns), strict=True)
     return {
         str(customer): dict(zip(columns, row, strict=True))
@@ -75,6 +91,16 @@ def _by_customer(previous: pd.DataFrame, ids: Sequence[str | None]) -> Mapping[s
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _history(value: object) -> tuple[TierEntered, ...]:
+    if not isinstance(value, str):
+        return ()
+    try:
+        entries = [(str(code), since) for code, since in json.loads(value)]
+        return tuple(TierEntered(code, since and date.fromisoformat(since)) for code, since in entries)
+    except (TypeError, ValueError):
+        raise SchemaError('a tier history is JSON, as in [["A", "2025-01-01"]]', where="previous") from None
 
 
 def _day(value: object) -> date | None:

@@ -6,6 +6,7 @@ or in another order, because everything it is compared with is frozen in the bun
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -15,14 +16,16 @@ import pandas as pd
 from churn_value.errors import RequestError
 from churn_value.scoring.actions import actions, disagreements, tags
 from churn_value.scoring.answer import Answer
-from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of, tiers_of
+from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
 from churn_value.scoring.inputs import Inputs, checked
+from churn_value.scoring.overrides import Override, Overrides
 from churn_value.scoring.portrait import portraits
 from churn_value.scoring.previous import Previous, previous_of
 from churn_value.scoring.quantities import TIER_STEPS, facts
 from churn_value.scoring.standing import coded, standing
+from churn_value.scoring.tier_answers import TierTeller, shown_places
 from churn_value.scoring.tiers import place
 from churn_value.scoring.wording import Language, language_of
 from churn_value.timeline import EPOCH
@@ -38,6 +41,7 @@ def score(
     explain: bool = True,
     top: int = 5,
     previous: pd.DataFrame | None = None,
+    overrides: Overrides | None = None,
     now: date | None = None,
     threads: int = 1,
 ) -> list[Answer]:
@@ -57,8 +61,11 @@ def score(
     top
         Reasons per head, 0 to 20.
     previous
-        Customers' previous answers: ``customer_id``, ``tier``, ``since``, and if known ``lifecycle``. Without them no
-        tier is held and no stage depends on the one before.
+        Customers' previous answers: ``customer_id``, ``tier``, ``since``, and if known ``own_tier``, ``own_since``,
+        ``history`` and ``lifecycle`` (see `previous`). Without them no tier is held and no stage depends on the one
+        before.
+    overrides
+        Tiers set by hand; one that has expired by `now` (else by the row's as_of) is left aside.
     now
         Today, for warnings about stale features; None gives none.
     threads
@@ -75,6 +82,8 @@ def score(
         When the locale or `top` is out of range.
     SchemaError, FingerprintMismatch
         When the table has no keys, or none of the features.
+    DataContractError
+        ``OVERRIDE_TIER_UNKNOWN``, when an override names no tier of the policy.
     """
     if not 0 <= top <= MOST_REASONS:
         raise RequestError("top must be 0 to 20", code="TOP_OUT_OF_RANGE", where="top", received=str(top))
@@ -86,12 +95,15 @@ def score(
         reference=bundle.reference,
         undated=EPOCH if bundle.config.is_snapshot else None,
     )
+    if overrides is not None:
+        overrides.check(bundle.policy.tiers.codes)
     prior = previous_of(previous, inputs, bundle.policy)
     rows = np.flatnonzero(inputs.valid & eligible(features, bundle.config))
     assembler = Assembler(bundle, inputs, now)
     if not rows.size:
         return [assembler.unscored(row) for row in range(len(inputs.ids))]
-    batch = _batch(bundle, _Rows.taken(inputs, prior, rows), language=language, threads=threads)
+    taken = _Rows.taken(inputs, prior, rows, overrides or Overrides(), now)
+    batch = _batch(bundle, taken, language=language, threads=threads)
     told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
     places = {row: at for at, row in enumerate(rows.tolist())}
     return [
@@ -100,16 +112,23 @@ def score(
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class _Rows:
     """The rows that can be scored."""
 
-    def __init__(self, frame: pd.DataFrame, as_of: list[date | None], before: Previous) -> None:
-        self.frame, self.as_of, self.before = frame, as_of, before
+    frame: pd.DataFrame
+    as_of: list[date | None]
+    before: Previous
+    set_by_hand: list[Override | None]
 
     @classmethod
-    def taken(cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64]) -> _Rows:
-        as_of = [inputs.as_of[row] for row in rows.tolist()]
-        return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows))
+    def taken(
+        cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64], overrides: Overrides, now: date | None
+    ) -> _Rows:
+        picked = rows.tolist()
+        as_of = [inputs.as_of[row] for row in picked]
+        by_hand = [overrides.at(inputs.ids[row], now or inputs.as_of[row]) for row in picked]
+        return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows), by_hand)
 
 
 def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> Batch:
@@ -120,13 +139,14 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> 
     quantities = standing(known, bundle.frozen, rows.before.lifecycle)
     placed = place(quantities, policy, rows.before.before)
     quantities[TIER_STEPS] = placed.steps_apart
-    quantities["tier"] = coded(placed.tier, policy.tiers.codes)
+    shown = shown_places(placed, rows.set_by_hand, policy.tiers.levels)
+    quantities["tier"] = coded(shown, policy.tiers.codes)
     worn = tags(policy, quantities, size, language)
     return Batch(
         frame=rows.frame,
         prediction=prediction,
         cells=cells_of(quantities, prediction),
-        tiers=tiers_of(placed, policy.tiers.levels, rows.before, rows.as_of, language),
+        tiers=TierTeller(placed, policy.tiers.levels, rows.before, language).tiers(shown, rows.set_by_hand, rows.as_of),
         portraits=portraits(known, quantities, rows.as_of, worn, policy=policy, language=language),
         actions=actions(policy, quantities, size, language),
         disagreements=disagreements(policy, quantities, size, language),

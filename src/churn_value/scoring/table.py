@@ -40,6 +40,11 @@ PATHS: dict[str, tuple[str, ...]] = {
     "tier_previous": ("tier", "previous"),
     "tier_since": ("tier", "since"),
     "tier_source": ("tier", "source"),
+    "tier_own": ("tier", "own_code"),
+    "tier_own_since": ("tier", "own_since"),
+    "override_reason": ("tier", "override", "reason"),
+    "override_owner": ("tier", "override", "owner"),
+    "override_expires": ("tier", "override", "expires"),
     "lifecycle": ("portrait", "lifecycle", "code"),
     "segment": ("portrait", "rfm", "segment"),
     "expected_next_purchase": ("portrait", "rhythm", "expected_next_purchase"),
@@ -47,7 +52,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "policy_id": ("policy", "id"),
     "policy_version": ("policy", "version"),
 }
-DATES = ("as_of", "expires_at", "tier_since", "expected_next_purchase")
+DATES = ("as_of", "expires_at", "tier_since", "tier_own_since", "override_expires", "expected_next_purchase")
 WHOLE = ("value_percentile", "churn_percentile", "tier_rank", "policy_version")
 NUMBERS = (
     "expected_value",
@@ -77,7 +82,7 @@ def _at(answer: Answer, path: tuple[str, ...]) -> Any:
 
 
 def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
-    """One row per answer: flat columns (see `PATHS`), and JSON texts of reasons, actions, warnings and tags.
+    """One row per answer: flat columns (see `PATHS`), and JSON texts of what has several parts.
 
     Returns
     -------
@@ -94,10 +99,17 @@ def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
     for name in NUMBERS:
         frame[name] = frame[name].astype("float64")
     frame["tags"] = pd.Series([json.dumps(_tags(answer), ensure_ascii=False) for answer in answers], dtype=object)
+    frame["tier_history"] = pd.Series([_history(answer) for answer in answers], dtype=object)
     for name, adapter in NESTED.items():
         texts = [adapter.dump_json(getattr(answer, name)).decode() for answer in answers]
         frame[name] = pd.Series([None if text == "null" else text for text in texts], dtype=object)
     return frame
+
+
+def _history(answer: Answer) -> str | None:
+    if answer.tier is None:
+        return None
+    return json.dumps([[one.code, one.since and one.since.isoformat()] for one in answer.tier.history])
 
 
 def _tags(answer: Answer) -> list[str]:
