@@ -154,15 +154,15 @@ def _collect(
     """Move one bootstrap's figures into the two tables."""
     if part is None:
         return
-    part = _centred(part)
+    part = centred(part)
     for system, measures in part.draws.items():
         metrics[system] |= {name: part.estimate(system, name) for name in measures}
         if system != MODEL and MODEL in part.draws:
             differences[system] |= {name: part.difference(MODEL, system, name) for name in measures}
 
 
-def _centred(part: Resampled) -> Resampled:
-    """Shift the draws of mean absolute gaps back to the figure on all rows.
+def centred(part: Resampled) -> Resampled:
+    """Shift the draws of mean absolute gaps (see `GROWING`) back to the figure on all rows.
 
     A mean of absolute values grows with noise, and a resample has more of it than the rows: left alone, the whole
     interval of a small calibration error would lie above it.
