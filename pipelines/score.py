@@ -17,6 +17,7 @@ from churn_value.dataset import features_at, observed_through
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.scoring.bundle import Bundle, load_bundle
+from churn_value.scoring.overrides import TierOverrides, override_rows, overrides_for, write_overrides
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
 from churn_value.service.store import write_features
@@ -35,21 +36,34 @@ class Result:
     scores: Path
     features: Path
     bundle: Bundle
+    tier_overrides: TierOverrides
+    today: date
 
 
 def _answered(
-    bundle: Bundle, frame: pd.DataFrame, before: pd.DataFrame | None, *, locale: str, today: date, threads: int
+    bundle: Bundle,
+    frame: pd.DataFrame,
+    before: pd.DataFrame | None,
+    by_hand: TierOverrides,
+    *,
+    locale: str,
+    today: date,
+    threads: int,
 ) -> Iterator[pd.DataFrame]:
     with progress() as bar:
         for start in bar.track(range(0, len(frame), CHUNK_ROWS), description="scoring"):
             chunk = frame.iloc[start : start + CHUNK_ROWS]
-            yield answers_to_frame(score(bundle, chunk, locale=locale, previous=before, now=today, threads=threads))
+            answers = score(
+                bundle, chunk, locale=locale, previous=before, overrides=by_hand, now=today, threads=threads
+            )
+            yield answers_to_frame(answers)
 
 
 def run(config: Config, settings: Settings, *, as_of: date | None = None, locale: str = "en") -> Result:
     """Score everyone the cohort rule admits at `as_of`, by default the first day not observed."""
     now = datetime.now(UTC)
     bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
+    by_hand = overrides_for(settings.data_root, config.tier_overrides, bundle.policy.tiers.codes)
     with step(f"reading the tables of {config.name}"):
         tables = company_tables(config, settings, now)
     features = catalog_of(bundle.catalog.parameters)
@@ -59,10 +73,12 @@ def run(config: Config, settings: Settings, *, as_of: date | None = None, locale
         frame = features_at(config, tables, features, day)
     archive, stored = ScoreArchive(settings.scores(config.name)), settings.scored_features(config.name)
     before = archive.previous(day)
-    chunks = _answered(bundle, frame, before, locale=locale, today=now.date(), threads=config.tuning.threads)
+    threads, today = config.tuning.threads, now.date()
+    chunks = _answered(bundle, frame, before, by_hand, locale=locale, today=today, threads=threads)
     answers = pd.concat(chunks, ignore_index=True)
     write_features(frame, stored, previous=before)
-    return Result(answers, archive.write(answers, day), stored, bundle)
+    write_overrides(by_hand, settings.tier_overrides(config.name))
+    return Result(answers, archive.write(answers, day), stored, bundle, by_hand, today)
 
 
 def _total(amounts: pd.Series[float]) -> float:
@@ -81,6 +97,9 @@ def show(result: Result) -> None:
     rows = tiers.reset_index("tier").to_numpy().tolist()
     heads = ("tier", "customers", "mean churn", "expected value", "value at risk")
     stdout.print(table(f"{len(result.answers):,} answers in {result.scores}", heads, rows))
+    if result.tier_overrides.by_customer:
+        rows = override_rows(result.tier_overrides, result.answers, result.today)
+        stdout.print(table("Tiers set by hand", ("customer", "tier", "own tier", "reason", "owner", "until"), rows))
 
 
 def command(

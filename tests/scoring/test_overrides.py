@@ -9,7 +9,7 @@ from scored_company import AS_OF, population
 
 from churn_value.errors import DataContractError
 from churn_value.monitoring.archive import ScoreArchive
-from churn_value.scoring.overrides import Overrides, overrides_of, read_overrides, write_overrides
+from churn_value.scoring.overrides import TierOverrides, overrides_of, read_overrides, write_overrides
 from churn_value.scoring.policy import policy_of
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
@@ -112,8 +112,8 @@ def test_what_is_published_reads_back_equal_and_ids_stay_texts(tmp_path):
     given = overrides_of(table(row("007", reason='says "so", twice'), row(" x ", expires=date(2026, 1, 1)), row("NA")))
     write_overrides(given, tmp_path / "folder" / "tier_overrides.csv")
     assert read_overrides(tmp_path / "folder" / "tier_overrides.csv") == given
-    write_overrides(Overrides(), tmp_path / "folder" / "tier_overrides.csv")
-    assert read_overrides(tmp_path / "folder" / "tier_overrides.csv") == Overrides()
+    write_overrides(TierOverrides(), tmp_path / "folder" / "tier_overrides.csv")
+    assert read_overrides(tmp_path / "folder" / "tier_overrides.csv") == TierOverrides()
 
 
 def test_the_report_lists_what_holds_and_what_has_ended():

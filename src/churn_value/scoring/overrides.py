@@ -35,7 +35,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Overrides:
+class TierOverrides:
     """A checked table of overrides, one per customer."""
 
     by_customer: Mapping[str, Override] = field(default_factory=dict)
@@ -55,10 +55,10 @@ class Overrides:
         gone = [one for one in self.by_customer.values() if not one.in_force(day)]
         return sorted(gone, key=lambda one: (one.expires, one.customer_id), reverse=True)
 
-    def known_to(self, tiers: Iterable[str]) -> Overrides:
+    def known_to(self, tiers: Iterable[str]) -> TierOverrides:
         """Those whose tier is among `tiers`: what can still be applied when a new policy has dropped one."""
         codes = frozenset(tiers)
-        return Overrides({one: override for one, override in self.by_customer.items() if override.tier in codes})
+        return TierOverrides({one: override for one, override in self.by_customer.items() if override.tier in codes})
 
     def check(self, tiers: Sequence[str]) -> None:
         """Refuse a tier that the policy does not have.
@@ -84,7 +84,7 @@ class Overrides:
         return pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
 
 
-def overrides_of(table: pd.DataFrame, where: str = "tier_overrides") -> Overrides:
+def overrides_of(table: pd.DataFrame, where: str = "tier_overrides") -> TierOverrides:
     """Overrides in a table whose cells are texts (`expires` may hold dates).
 
     Raises
@@ -108,7 +108,7 @@ def overrides_of(table: pd.DataFrame, where: str = "tier_overrides") -> Override
         if one.customer_id in found:
             raise DataContractError("a customer has one override", code="OVERRIDE_REPEATED", where=place)
         found[one.customer_id] = one
-    return Overrides(found)
+    return TierOverrides(found)
 
 
 def _override(cells: Sequence[object], where: str) -> Override:
@@ -140,7 +140,7 @@ def _day(cell: object, where: str) -> date:
         ) from None
 
 
-def read_overrides(path: Path) -> Overrides:
+def read_overrides(path: Path) -> TierOverrides:
     """Overrides in a CSV file; every cell is text, an id is not trimmed or parsed.
 
     Raises
@@ -167,7 +167,31 @@ def read_overrides(path: Path) -> Overrides:
     return overrides_of(table, str(path))
 
 
-def write_overrides(overrides: Overrides, path: Path) -> None:
+def overrides_for(data_root: Path, file: str | None, tiers: Sequence[str]) -> TierOverrides:
+    """Overrides in a company's file below its data root, checked against the policy's tiers; none without a file.
+
+    Raises
+    ------
+    DataContractError
+        See `read_overrides` and `TierOverrides.check`.
+    """
+    if file is None:
+        return TierOverrides()
+    found = read_overrides(data_root / file)
+    found.check(tiers)
+    return found
+
+
+def override_rows(overrides: TierOverrides, answers: pd.DataFrame, day: date) -> list[list[str]]:
+    """For a report: customer, tier, own tier, reason, owner and last day of each; those that have ended come last."""
+    applied = answers[answers["tier_source"] == "override"]
+    own = dict(zip(applied["customer_id"], applied["tier_own"], strict=True))
+    rows = [(one, str(own.get(one.customer_id) or "not scored")) for one in overrides.in_force(day)]
+    rows += [(one, "ended") for one in overrides.expired(day)]
+    return [[one.customer_id, one.tier, note, one.reason, one.owner, str(one.expires)] for one, note in rows]
+
+
+def write_overrides(overrides: TierOverrides, path: Path) -> None:
     """Publish a checked table for the service, by atomic rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

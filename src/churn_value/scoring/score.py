@@ -20,7 +20,7 @@ from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
 from churn_value.scoring.inputs import Inputs, checked
-from churn_value.scoring.overrides import Override, Overrides
+from churn_value.scoring.overrides import Override, TierOverrides
 from churn_value.scoring.portrait import portraits
 from churn_value.scoring.previous import Previous, previous_of
 from churn_value.scoring.quantities import TIER_STEPS, facts
@@ -41,7 +41,7 @@ def score(
     explain: bool = True,
     top: int = 5,
     previous: pd.DataFrame | None = None,
-    overrides: Overrides | None = None,
+    overrides: TierOverrides | None = None,
     now: date | None = None,
     threads: int = 1,
 ) -> list[Answer]:
@@ -102,7 +102,7 @@ def score(
     assembler = Assembler(bundle, inputs, now)
     if not rows.size:
         return [assembler.unscored(row) for row in range(len(inputs.ids))]
-    taken = _Rows.taken(inputs, prior, rows, overrides or Overrides(), now)
+    taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now)
     batch = _batch(bundle, taken, language=language, threads=threads)
     told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
     places = {row: at for at, row in enumerate(rows.tolist())}
@@ -123,7 +123,7 @@ class _Rows:
 
     @classmethod
     def taken(
-        cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64], overrides: Overrides, now: date | None
+        cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64], overrides: TierOverrides, now: date | None
     ) -> _Rows:
         picked = rows.tolist()
         as_of = [inputs.as_of[row] for row in picked]
