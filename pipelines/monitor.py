@@ -15,6 +15,7 @@ from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.monitoring.drift import feature_drift
 from churn_value.monitoring.migration import Migration, tier_migration
+from churn_value.monitoring.moves import COLUMNS, largest_moves, reason_counts, weights_of
 from churn_value.monitoring.outcomes import by_band, is_mature, matured, summary
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.wording import minor_units
@@ -32,6 +33,7 @@ class Result:
 
     drift: pd.DataFrame
     migration: Migration | None
+    moves: pd.DataFrame
     bands: pd.DataFrame | None
     measures: dict[str, float]
 
@@ -63,13 +65,16 @@ def run(config: Config, settings: Settings) -> Result:
         tables = company_tables(config, settings, datetime.now(UTC))
     archive = ScoreArchive(settings.scores(config.name))
     last = archive.dates()[-2:]
-    moved = None
+    moved, moves = None, pd.DataFrame(columns=COLUMNS)
     if len(last) > 1:
-        moved = tier_migration(archive.read(last[0]), archive.read(last[1]), bundle.policy.tiers.codes)
+        policy, (before, now) = bundle.policy, [archive.read(day) for day in last]
+        moved = tier_migration(before, now, policy.tiers.codes)
+        weights = weights_of(policy.weights.model_dump(), policy.tiers.by)
+        moves = largest_moves(before, now, policy.tiers.codes, weights, most=len(now))
     with step("drift and outcomes"):
         drift, rows = _drift(config, tables, bundle), _outcomes(config, tables, archive)
     bands = None if rows is None or rows.empty else by_band(rows, "churn_band")
-    return Result(drift, moved, bands, {} if bands is None or rows is None else summary(rows))
+    return Result(drift, moved, moves, bands, {} if bands is None or rows is None else summary(rows))
 
 
 def show(result: Result) -> None:
@@ -79,6 +84,9 @@ def show(result: Result) -> None:
         stdout.print("tiers: one date scored so far; moves are shown once there are two")
     else:
         _print(f"Tiers, {result.migration.stability:.0%} kept", result.migration.counts.reset_index(names="before"))
+        if len(result.moves):
+            _print("Why they moved", reason_counts(result.moves))
+            _print("The largest moves", result.moves.head(SHOWN))
     if result.bands is None:
         stdout.print("outcomes: no scored date is a whole horizon old yet")
     else:
