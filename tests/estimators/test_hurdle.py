@@ -178,18 +178,17 @@ def test_a_prediction_is_frozen(model, later):
         model.predict(later.head(1)).churn_raw = None
 
 
-def test_the_regression_is_mixed_in_where_it_helps_and_left_out_where_it_does_not(later):
+def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not(later):
     curved = {"train": frame(700, 1, ("2025-01-01", "2025-02-01")), "calibration": frame(600, 2, ("2025-06-01",))}
-    assert fitted(**curved).churn.linear_share > 0
-    # churn in a checkerboard of two features: trees see it, a line cannot
+    usual = fitted(**curved).churn.weights
+    assert sum(usual) == pytest.approx(1)
+    assert usual[1] > 0.2
+    # churn in a checkerboard of two features, one in seven otherwise: trees see it, a line cannot
     for rows in curved.values():
-        rows["churned"] = ((rows.noise > 0) != (rows.days_since_last_purchase > 40)).astype(float)
+        board = (rows.noise > 0) != (rows.days_since_last_purchase > 40)
+        rows["churned"] = (board != (np.arange(len(rows)) % 7 == 0)).astype(float)
     model = fitted(**curved)
-    assert model.churn.linear is None or model.churn.linear_share <= 0.5
-    assert (
-        metrics.auc(
-            ((later.noise > 0) != (later.days_since_last_purchase > 40)).to_numpy(dtype=float),
-            model.predict(later).churn_probability,
-        )
-        > 0.97
-    )
+    assert model.churn.weights[1] < usual[1] - 0.03
+    truth = ((later.noise > 0) != (later.days_since_last_purchase > 40)).to_numpy(dtype=float)
+    trees_alone = model.churn.trees.raw(model.design.matrix(later))
+    assert metrics.auc(truth, model.predict(later).churn_probability) > max(0.97, metrics.auc(truth, trees_alone) - 0.002)

@@ -20,7 +20,7 @@ def population(rows, seed, largest_p=1.0, spread=1.0):
     churned = (rng.random(rows) < p).astype(float)
     amount = (1 - churned) * retained * rng.lognormal(-(spread**2) / 2, spread, rows)
     customers = np.asarray([f"c{number}" for number in range(rows)], dtype=object)
-    return Rows(np.zeros((rows, 1)), churned, amount, customers), p, retained
+    return Rows(np.zeros((rows, 1)), churned, amount, customers, np.zeros(rows)), p, retained
 
 
 def test_the_mixture_by_hand():
@@ -56,7 +56,7 @@ def test_coverage_is_nominal_in_each_fifth_where_spread_grows_with_value():
         kept, p, retained = population(rows, seed, largest_p=0.3, spread=0.3)
         wide = retained > np.median(retained)
         amount = np.where(wide, kept.amount_minor**2 / np.maximum(retained, 1), kept.amount_minor)
-        return Rows(kept.matrix, kept.churned, amount, kept.customers), p, retained
+        return Rows(kept.matrix, kept.churned, amount, kept.customers, kept.days), p, retained
 
     fitted = fit_intervals(*uneven(8_000, 3), level=0.8, seed=1)
     rows, p, retained = uneven(20_000, 4)
@@ -99,7 +99,7 @@ def test_the_expectation_is_always_inside(pairs, rows):
 
 def test_net_returns_do_not_make_a_lower_end_negative():
     rows, p, retained = population(1_000, 9, largest_p=0.05)
-    returned = Rows(rows.matrix, rows.churned, rows.amount_minor - 2 * retained, rows.customers)
+    returned = Rows(rows.matrix, rows.churned, rows.amount_minor - 2 * retained, rows.customers, rows.days)
     lower, _ = fit_intervals(returned, p, retained, level=0.8, seed=1).bounds(p, retained)
     assert (lower >= 0).all()
 

@@ -59,7 +59,11 @@ def test_the_correction_is_bounded_and_absent_where_totals_say_nothing():
 
 def test_stayers_who_returned_everything_are_fitted_as_next_to_nothing():
     rows = Rows(
-        np.zeros((3, 1)), np.asarray([0.0, 1.0, 0.0]), np.asarray([-500.0, 0.0, 2_000.0]), np.asarray(["a"] * 3)
+        np.zeros((3, 1)),
+        np.asarray([0.0, 1.0, 0.0]),
+        np.asarray([-500.0, 0.0, 2_000.0]),
+        np.asarray(["a"] * 3),
+        np.zeros(3),
     )
     assert sample_of("gamma", rows, 1_000.0).target.tolist() == [1e-4, 2.0]
     assert sample_of("tweedie", rows, 1_000.0).target.tolist() == [0.0, 0.0, 2.0]

@@ -1,9 +1,10 @@
 """The churn head: a weighted mean of raw log-odds, and a calibration fitted on later rows. No class weights.
 
-The parts are averaged boosters and a ridge logistic regression. Their raw scores are log-odds in which contributions
-are additive, and so is their weighted mean. The weight and the penalty are those with the lowest log-loss, after a
-Platt map, on the calibration fold, which neither part has seen: trees carry where there is much history, the regression
-leads on small tables and steadies the trees on short histories (Complete Journey, three train dates: AUC .876 to .885).
+The parts are averaged boosters over two views of the features (see `views`), a ridge logistic regression, and where
+churn is silence a Pareto/NBD. Their raw scores are log-odds in which contributions are additive, and so is their
+weighted mean. The regression's penalty and the weights (see `stacking`) are learned on the calibration fold, which no
+part has seen: trees carry where there is much history, the regression leads on small tables and steadies the trees on
+short histories, the Pareto/NBD where nearly all is in frequency, recency and age.
 """
 
 from __future__ import annotations
@@ -12,20 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
+
 from churn_value.errors import TooLittleData
 from churn_value.estimators import FloatArray
 from churn_value.estimators.calibration import Calibration, fit_calibration, fit_family, recentred
 from churn_value.estimators.linear import Linear, fit_linear
 from churn_value.estimators.metrics import log_loss
-from churn_value.estimators.rows import Rows
-from churn_value.estimators.trees import Growing, Objective, Sample, Trees, fit_trees
+from churn_value.estimators.rows import Folds, Rows
+from churn_value.estimators.silence import Silence, fit_silence
+from churn_value.estimators.stacking import stacked
+from churn_value.estimators.trees import Growing, Objective, Sample, Trees
+from churn_value.estimators.views import fit_views
 
 BINARY = Objective("binary")
 IDENTITY = Calibration("identity")
 LEAST_ROWS_OF_A_CLASS = 10
 PENALTIES = (0.3, 0.03, 0.003)
-SHARES = (0.25, 0.5, 0.75)
 MOST_LINEAR_ROWS = 40_000
+PRIOR_WEIGHTS = {"trees": 0.6, "linear": 0.3, "silence": 0.1}
+
+Part = Trees | Linear | Silence
 
 
 @dataclass(frozen=True)
@@ -34,22 +42,28 @@ class ChurnHead:
 
     Attributes
     ----------
-    trees, linear
-        The parts; without a regression the trees stand alone.
-    linear_share
-        Weight of the regression, 0 to 1.
+    trees, linear, silence
+        The parts; there is no silence where churn is something else, or nothing was bought.
+    weights
+        Of the parts that are there, in this order; they sum to 1.
     calibration
         Monotone map of the weighted mean to the probability.
     """
 
     trees: Trees
-    linear: Linear | None
-    linear_share: float
+    linear: Linear
+    silence: Silence | None
+    weights: tuple[float, ...]
     calibration: Calibration
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Parts that are there, in the order of their weights."""
+        return (self.trees, self.linear) if self.silence is None else (self.trees, self.linear, self.silence)
 
     def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Log-odds before calibration, shape (n,)."""
-        return self._mean([part.raw(matrix, threads=threads) for part in self._parts])
+        return self._mean([part.raw(matrix, threads=threads) for part in self.parts])
 
     def probability(self, raw: FloatArray) -> FloatArray:
         """Calibrated probability of raw log-odds, shape (n,), strictly between 0 and 1."""
@@ -57,24 +71,23 @@ class ChurnHead:
 
     def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Additive contributions to the raw log-odds, shape (n, k + 1), base last."""
-        return self._mean([part.contributions(matrix, threads=threads) for part in self._parts])
-
-    @property
-    def _parts(self) -> tuple[Trees | Linear, ...]:
-        return (self.trees,) if self.linear is None else (self.trees, self.linear)
+        return self._mean([part.contributions(matrix, threads=threads) for part in self.parts])
 
     def _mean(self, scores: list[FloatArray]) -> FloatArray:
-        if len(scores) == 1:
-            return scores[0]
-        return mixed(scores[0], scores[1], self.linear_share)
+        # Added one by one: a matrix product may add in another order for one row than for many.
+        total = np.zeros(1)
+        for weight, score in zip(self.weights, scores, strict=True):
+            total = total + weight * score
+        return total
 
     def to_files(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         """JSON content, and the boosters' texts by file name."""
         files = {f"churn_{place}.txt": text.encode() for place, text in enumerate(self.trees.texts)}
         content = {
             "rounds": list(self.trees.rounds),
-            "linear": None if self.linear is None else self.linear.to_json(),
-            "linear_share": self.linear_share,
+            "linear": self.linear.to_json(),
+            "silence": None if self.silence is None else self.silence.to_json(),
+            "weights": list(self.weights),
             "calibration": self.calibration.to_json(),
         }
         return content, files
@@ -84,15 +97,10 @@ class ChurnHead:
         """Head that `to_files` described."""
         rounds = tuple(content["rounds"])
         texts = tuple(files[f"churn_{place}.txt"].decode() for place in range(len(rounds)))
-        linear = None if content["linear"] is None else Linear.from_json(content["linear"])
+        silence = None if content["silence"] is None else Silence.from_json(content["silence"])
         calibration = Calibration.from_json(content["calibration"])
-        return cls(Trees(texts, rounds), linear, float(content["linear_share"]), calibration)
-
-
-def mixed(trees: FloatArray, linear: FloatArray, linear_share: float) -> FloatArray:
-    """Weighted mean of two scores or of their contributions."""
-    mean: FloatArray = (1 - linear_share) * trees + linear_share * linear
-    return mean
+        weights = tuple(float(weight) for weight in content["weights"])
+        return cls(Trees(texts, rounds), Linear.from_json(content["linear"]), silence, weights, calibration)
 
 
 def refuse_one_class(churned: FloatArray, fold: str) -> None:
@@ -117,45 +125,72 @@ def refuse_one_class(churned: FloatArray, fold: str) -> None:
 
 @dataclass(frozen=True)
 class ChurnFit:
-    """Two fits of one head: `honest` has seen the train fold only, `final` both folds."""
+    """Two fits of one head: `honest` has seen the train fold only, `final` all folds."""
 
     honest: ChurnHead
     final: ChurnHead
 
 
-def fit_churn(train: Rows, calibration: Rows, growing: Growing) -> ChurnFit:
-    """Churn head: stopped early and calibrated on the calibration rows, then refitted on all rows.
+@dataclass(frozen=True)
+class SilenceSettings:
+    """Columns of the Pareto/NBD's features, and the horizon of its silence [days]."""
+
+    places: tuple[int, int, int]
+    horizon_days: int
+
+
+def fit_churn(folds: Folds, growing: Growing, silence: SilenceSettings | None) -> ChurnFit:
+    """Churn head: stopped early, weighted and calibrated on the calibration rows, then refitted on all rows.
 
     Parameters
     ----------
-    train, calibration
-        Rows of the two folds; the calibration's as_of dates are at least a horizon later.
+    folds
+        Rows; the calibration's as_of dates are at least a horizon later than the train fold's.
     growing
         Settings, seeds and threads.
+    silence
+        Of the Pareto/NBD; null leaves it out.
 
     Notes
     -----
-    The map's shape is that of the boosters fitted on `train` alone, whose scores of the calibration rows are out of
-    sample. The shipped boosters are grown on both folds, with the rounds found: the newest rows are the most like those
+    The map's shape is that of the parts fitted on `train` alone, whose scores of the calibration rows are out of
+    sample. The shipped parts are fitted on all folds, with the rounds found: the newest rows are the most like those
     to score. They have then learned part of what moved between the folds, so the map is recentred for them; keeping it
     as it was counts the move twice (on Complete Journey a mean probability of .095 where .058 left).
     """
+    train, calibration = folds.train, folds.calibration
     refuse_one_class(train.churned, "train")
-    both = train.followed_by(calibration)
-    stopped = fit_trees(_sample(train), BINARY, growing, validation=_sample(calibration))
-    scored = stopped.raw(calibration.matrix, threads=growing.threads)
-    penalty, share, linear = _best_mixture(train, calibration, scored, growing)
-    honest = ChurnHead(stopped, linear, share, IDENTITY)
-    final = ChurnHead(
-        fit_trees(_sample(both), BINARY, growing, rounds=stopped.rounds),
-        None if linear is None else _regression(both, growing, penalty),
-        share,
-        IDENTITY,
+    later = calibration.matrix
+    stopped = fit_views(train, _sample, BINARY, growing, validation=calibration)
+    penalty, linear = _best_regression(train, calibration, growing)
+    btyd = None if silence is None else fit_silence(train, silence.places, silence.horizon_days)
+    honest = _weighted(stopped, linear, btyd, calibration, growing.threads)
+    final = replace(
+        honest,
+        trees=fit_views(folds.together, _sample, BINARY, growing, rounds=stopped.rounds),
+        linear=_regression(folds.together, growing, penalty),
+        silence=None if silence is None else fit_silence(folds.together, silence.places, silence.horizon_days),
     )
-    said, said_later = (head.raw(calibration.matrix, threads=growing.threads) for head in (honest, final))
+    said, said_later = (head.raw(later, threads=growing.threads) for head in (honest, final))
     chosen = fit_calibration(said, calibration.churned, calibration.customers, seed=growing.seeds[0])
     centred = recentred(chosen, said_later, calibration.churned)
     return ChurnFit(replace(honest, calibration=chosen), replace(final, calibration=centred))
+
+
+def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration: Rows, threads: int) -> ChurnHead:
+    """Head of fitted parts, weighted on rows they have not seen."""
+    names = ("trees", "linear") if silence is None else ("trees", "linear", "silence")
+    prior = np.asarray([PRIOR_WEIGHTS[name] for name in names])
+    prior = prior / prior.sum()
+    head = ChurnHead(trees, linear, silence, tuple(prior.tolist()), IDENTITY)
+    if not _has_both_classes(calibration):
+        return head
+    scores = np.column_stack([part.raw(calibration.matrix, threads=threads) for part in head.parts])
+    return replace(head, weights=tuple(stacked(scores, calibration.churned, prior).tolist()))
+
+
+def _has_both_classes(rows: Rows) -> bool:
+    return bool(min(rows.churned.sum(), len(rows) - rows.churned.sum()) >= LEAST_ROWS_OF_A_CLASS)
 
 
 def _regression(rows: Rows, growing: Growing, penalty: float) -> Linear:
@@ -164,22 +199,12 @@ def _regression(rows: Rows, growing: Growing, penalty: float) -> Linear:
     return fit_linear(few.matrix, few.churned, growing.categories, penalty=penalty)
 
 
-def _best_mixture(
-    train: Rows, calibration: Rows, scored: FloatArray, growing: Growing
-) -> tuple[float, float, Linear | None]:
-    """Penalty and weight of the regression with the lowest loss on the calibration rows, and the regression."""
-    best: tuple[float, float, Linear | None] = (PENALTIES[0], 0.0, None)
-    if min(calibration.churned.sum(), len(calibration) - calibration.churned.sum()) < LEAST_ROWS_OF_A_CLASS:
-        return best
-    least = _loss_after_map(scored, calibration.churned)
-    for penalty in PENALTIES:
-        linear = _regression(train, growing, penalty)
-        beside = linear.raw(calibration.matrix)
-        for share in SHARES:
-            loss = _loss_after_map(mixed(scored, beside, share), calibration.churned)
-            if loss < least:
-                least, best = loss, (penalty, share, linear)
-    return best
+def _best_regression(train: Rows, calibration: Rows, growing: Growing) -> tuple[float, Linear]:
+    """Penalty with the lowest loss on the calibration rows, and its regression; few rows choose the strongest."""
+    fitted = [(penalty, _regression(train, growing, penalty)) for penalty in PENALTIES]
+    if not _has_both_classes(calibration):
+        return fitted[0]
+    return min(fitted, key=lambda one: _loss_after_map(one[1].raw(calibration.matrix), calibration.churned))
 
 
 def _loss_after_map(raw: FloatArray, churned: FloatArray) -> float:

@@ -8,7 +8,10 @@ What is learned where. Boosters are first grown on the train fold alone and stop
 as_of dates are at least one horizon later (the split is purged by construction). These honest boosters' predictions of
 the calibration fold are out of sample, so the shape of the calibration map and the interval are learned from them. The
 shipped boosters are then grown again on both folds with the same settings and rounds, because the newest rows are the
-most like those to be scored; map and total are recentred for them. The test fold is touched by none of this.
+most like those to be scored, with those of the dates between them, whose outcome windows overlap both; map and total
+are recentred for them. The test fold is touched by none of this.
+
+Where the history is too short to learn on the horizon itself, both heads learn on a shorter one, see `stretch`.
 """
 
 from __future__ import annotations
@@ -18,21 +21,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from lightgbm.basic import LightGBMError
 
 from churn_value.config import Config
-from churn_value.errors import BundleError
+from churn_value.errors import BundleError, ConfigError
 from churn_value.estimators import FloatArray
-from churn_value.estimators.churn import ChurnFit, ChurnHead, fit_churn
+from churn_value.estimators.churn import ChurnFit, ChurnHead, SilenceSettings, fit_churn
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.intervals import Intervals, fit_intervals
-from churn_value.estimators.rows import Rows, labelled, rows_of
+from churn_value.estimators.ranks import newest
+from churn_value.estimators.rows import Folds, labelled, rows_of
+from churn_value.estimators.silence import history_of, silence_places
+from churn_value.estimators.stretch import Stretch, fit_stretch
 from churn_value.estimators.trees import Growing, TreeParams
-from churn_value.estimators.value import ValueHead, ValueSettings, fit_value
+from churn_value.estimators.value import STAYING_FLOOR, ValueHead, ValueSettings, fit_value
 
 MODEL_FILE = "model.json"
-FORMAT = 1
+FORMAT = 2
 SEED_STEP = 1_000_003
 
 
@@ -71,24 +78,45 @@ class Prediction:
 
 @dataclass(frozen=True)
 class HurdleModel:
-    """Both heads over one design; `value` and `intervals` are null where there are no purchases."""
+    """Both heads over one design.
+
+    Attributes
+    ----------
+    design, churn
+        Features, and the churn head.
+    value, intervals
+        Null where there are no purchases.
+    stretch
+        From the horizon the heads learned on to a longer one; null where they are the same.
+    """
 
     design: Design
     churn: ChurnHead
     value: ValueHead | None = None
     intervals: Intervals | None = None
+    stretch: Stretch | None = None
 
     def predict(self, frame: pd.DataFrame, *, threads: int = 1) -> Prediction:
         """Predictions for the rows of a frame of features, in its order; a row's do not depend on the other rows."""
         matrix = self.design.matrix(frame)
         churn_raw = self.churn.raw(matrix, threads=threads)
-        p = self.churn.probability(churn_raw)
+        learned = self.churn.probability(churn_raw)
+        p = learned if self.stretch is None else self.stretch.churn_probability(learned)
         if self.value is None or self.intervals is None:
             return Prediction(churn_raw, p)
         value_raw = self.value.raw(matrix, threads=threads)
-        retained = self.value.value_if_retained(value_raw, p)
-        lower, upper = self.intervals.bounds(p, retained)
+        retained = self.value.value_if_retained(value_raw, learned)
+        if self.stretch is not None:
+            grown = self.stretch.expected_minor((1 - learned) * retained)
+            retained = grown / np.maximum(1 - p, STAYING_FLOOR)
+        lower, upper = self._bounds(p, retained)
         return Prediction(churn_raw, p, value_raw, retained, (1 - p) * retained, p * retained, lower, upper)
+
+    def _bounds(self, p: FloatArray, retained: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Ends of the interval, each (n,) [minor units]."""
+        assert self.intervals is not None  # noqa: S101 - only asked where there is a value head
+        lower, upper = self.intervals.bounds(p, retained)
+        return (lower, upper) if self.stretch is None else self.stretch.widened(lower, upper)
 
     def contributions(self, frame: pd.DataFrame, *, threads: int = 1) -> tuple[FloatArray, FloatArray | None]:
         """Additive contributions to `churn_raw` and to `value_raw`.
@@ -111,6 +139,8 @@ class HurdleModel:
             content["value"], texts = self.value.to_files()
             content["intervals"] = self.intervals.to_json()
             files |= texts
+        if self.stretch is not None:
+            content["stretch"] = self.stretch.to_json()
         files[MODEL_FILE] = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
         return files
 
@@ -131,10 +161,11 @@ class HurdleModel:
                 raise _not_readable(f"format {content['format']}")
             design = Design.from_json(content["design"])
             churn = ChurnHead.from_files(content["churn"], files)
+            stretch = Stretch.from_json(content["stretch"]) if "stretch" in content else None
             if "value" not in content:
-                return cls(design, churn)
+                return cls(design, churn, stretch=stretch)
             value = ValueHead.from_files(content["value"], files)
-            return cls(design, churn, value, Intervals.from_json(content["intervals"]))
+            return cls(design, churn, value, Intervals.from_json(content["intervals"]), stretch)
         except (KeyError, TypeError, ValueError, LightGBMError) as error:
             raise _not_readable(f"{type(error).__name__}: {error}") from error
 
@@ -159,6 +190,8 @@ def fit(
     catalog: CatalogLike,
     config: Config,
     *,
+    refit: pd.DataFrame | None = None,
+    learned_days: int | None = None,
     churn_params: Mapping[str, Any] | None = None,
     value_params: Mapping[str, Any] | None = None,
     seed: int | None = None,
@@ -174,6 +207,10 @@ def fit(
         Features, in the order of the design.
     config
         Gives threads, number of seeds, interval level, and whether there is a value head.
+    refit
+        Rows of dates between the two folds: only the shipped model is fitted on them too.
+    learned_days
+        Length of the rows' outcome windows; null: ``config.horizon_days``. A shorter one is stretched.
     churn_params, value_params
         Settings by name (see `TreeParams`; for the value also ``form`` and ``tweedie_power``) over the defaults.
     seed
@@ -183,32 +220,77 @@ def fit(
     ------
     TooLittleData
         When a fold has no complete row or too few of a class.
+    ConfigError
+        When the horizon is to be stretched, and churn is not the absence of a purchase.
     """
     seeds = seeds_of(config.tuning.seed if seed is None else seed, config.tuning.seeds_averaged)
-    labelled_train = labelled(train, with_value=config.has_value)
-    design = Design.fit(labelled_train, catalog)
-    earlier = rows_of(labelled_train, design, with_value=config.has_value)
-    later = rows_of(labelled(calibration, with_value=config.has_value), design, with_value=config.has_value)
+    design, folds = _folds_of(train, calibration, refit, catalog, with_value=config.has_value)
+    days = config.horizon_days if learned_days is None else learned_days
+    places = silence_places(design.names) if config.churn.definition == "no_purchase" else None
+    if days != config.horizon_days:
+        _refuse_unstretchable(config, days, places)
+    silence = None if places is None else SilenceSettings(places, days)
     growing = Growing(TreeParams.of(churn_params), design.category_places, seeds, config.tuning.threads)
-    churn = fit_churn(earlier, later, growing)
+    churn = fit_churn(folds, growing, silence)
     if not config.has_value:
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))
-    value, intervals = _fit_amounts(
-        (earlier, later), churn, growing, ValueSettings.of(value_params), level=config.interval.level
+    value, intervals = _fit_amounts(folds, churn, growing, ValueSettings.of(value_params), level=config.interval.level)
+    stretch = None if days == config.horizon_days else _stretch(churn.final, folds, config.horizon_days)
+    return HurdleModel(design, churn.final, value, intervals, stretch)
+
+
+def _folds_of(
+    train: pd.DataFrame,
+    calibration: pd.DataFrame,
+    refit: pd.DataFrame | None,
+    catalog: CatalogLike,
+    *,
+    with_value: bool,
+) -> tuple[Design, Folds]:
+    """Design of the train rows, and the numbers of every fold."""
+    first = labelled(train, with_value=with_value)
+    design = Design.fit(first, catalog)
+    earlier = rows_of(first, design, with_value=with_value)
+    later = rows_of(labelled(calibration, with_value=with_value), design, with_value=with_value)
+    if refit is None or refit.empty:
+        return design, Folds(earlier, later)
+    return design, Folds(earlier, later, rows_of(labelled(refit, with_value=with_value), design, with_value=with_value))
+
+
+def _refuse_unstretchable(config: Config, days: int, places: tuple[int, int, int] | None) -> None:
+    if places is None or days > config.horizon_days:
+        raise ConfigError(
+            "only the absence of purchases can be carried to a longer horizon than the one learned on",
+            code="HORIZON_NOT_STRETCHED",
+            where=f"{config.source_file}: horizon_days",
+            received=f"{config.horizon_days} days, learned on {days}, churn.definition {config.churn.definition}",
+            remedy=f"set horizon_days to {days}, or bring a longer history",
+        )
+
+
+def _stretch(head: ChurnHead, folds: Folds, horizon_days: int) -> Stretch:
+    """Lines to the horizon, through the customers of the newest date."""
+    assert head.silence is not None  # noqa: S101 - refused before
+    rows = newest(folds.calibration)
+    return fit_stretch(
+        head.silence.model,
+        history_of(rows.matrix[:, head.silence.places]),
+        learned_days=head.silence.horizon_days,
+        horizon_days=horizon_days,
+        scale_minor=max(float(np.maximum(rows.amount_minor, 0.0).mean()), 1.0),
     )
-    return HurdleModel(design, churn.final, value, intervals)
 
 
 def _fit_amounts(
-    folds: tuple[Rows, Rows], churn: ChurnFit, growing: Growing, settings: ValueSettings, *, level: float
+    folds: Folds, churn: ChurnFit, growing: Growing, settings: ValueSettings, *, level: float
 ) -> tuple[ValueHead, Intervals]:
     """Value head and interval, given both fits of the churn head."""
-    later = folds[1]
+    later = folds.calibration
     p, final_p = (
         head.probability(head.raw(later.matrix, threads=growing.threads)) for head in (churn.honest, churn.final)
     )
-    value = fit_value(*folds, (p, final_p), growing, settings)
+    value = fit_value(folds, (p, final_p), growing, settings)
     raw = value.honest.raw(later.matrix, threads=growing.threads)
     retained = value.honest.value_if_retained(raw, p)
     return value.final, fit_intervals(later, p, retained, level=level, seed=growing.seeds[0])

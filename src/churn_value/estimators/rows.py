@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -28,12 +28,15 @@ class Rows:
         (n,) net amount in the horizon [minor units]; zeros where no value is known.
     customers
         (n,) ids.
+    days
+        (n,) as_of, as midnights since 1970-01-01.
     """
 
     matrix: FloatArray
     churned: FloatArray
     amount_minor: FloatArray
     customers: npt.NDArray[np.object_]
+    days: IntArray
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -41,7 +44,7 @@ class Rows:
 
     def where(self, kept: npt.NDArray[Any]) -> Self:
         """Rows chosen by a mask or by places."""
-        return type(self)(self.matrix[kept], self.churned[kept], self.amount_minor[kept], self.customers[kept])
+        return type(self)(*(getattr(self, field.name)[kept] for field in fields(self)))
 
     def thinned(self, most: int, seed: int) -> Self:
         """These rows, or those of as many whole customers as make about `most` rows."""
@@ -50,12 +53,32 @@ class Rows:
 
     def followed_by(self, later: Self) -> Self:
         """These rows, then the later ones."""
-        return type(self)(
-            np.vstack([self.matrix, later.matrix]),
-            np.concatenate([self.churned, later.churned]),
-            np.concatenate([self.amount_minor, later.amount_minor]),
-            np.concatenate([self.customers, later.customers]),
-        )
+        names = [field.name for field in fields(self)]
+        return type(self)(*(np.concatenate([getattr(self, name), getattr(later, name)]) for name in names))
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What a model is fitted on.
+
+    Attributes
+    ----------
+    train, calibration
+        Purged: every calibration date is at least a horizon later than every train date.
+    refit
+        Rows of dates between the two, whose outcome windows reach into the calibration's: nothing may be chosen on
+        them or beside them, but the shipped model is fitted on them too.
+    """
+
+    train: Rows
+    calibration: Rows
+    refit: Rows | None = None
+
+    @property
+    def together(self) -> Rows:
+        """All rows, oldest fold first."""
+        earlier = self.train if self.refit is None else self.train.followed_by(self.refit)
+        return earlier.followed_by(self.calibration)
 
 
 def labelled(frame: pd.DataFrame, *, with_value: bool) -> pd.DataFrame:
@@ -79,7 +102,8 @@ def rows_of(frame: pd.DataFrame, design: Design, *, with_value: bool) -> Rows:
     """Numbers of labelled rows (see `labelled`)."""
     amount = frame["value_minor"].to_numpy(dtype=np.float64) if with_value else np.zeros(len(frame))
     churned = frame["churned"].to_numpy(dtype=np.float64)
-    return Rows(design.matrix(frame), churned, amount, frame["customer_id"].to_numpy(dtype=object))
+    days = pd.to_datetime(frame["as_of"]).to_numpy().astype("datetime64[D]").astype(np.int64)
+    return Rows(design.matrix(frame), churned, amount, frame["customer_id"].to_numpy(dtype=object), days)
 
 
 def customer_folds(customers: npt.NDArray[np.object_], folds: int, seed: int) -> IntArray:

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -42,8 +43,9 @@ from churn_value.errors import ConfigError
 from churn_value.estimators import FloatArray
 from churn_value.estimators.calibration import PERSISTENCE
 from churn_value.estimators.churn import refuse_one_class
-from churn_value.estimators.rows import Rows
-from churn_value.estimators.trees import Growing, Objective, Sample, Trees, fit_trees
+from churn_value.estimators.rows import Folds, Rows
+from churn_value.estimators.trees import Growing, Objective, Sample, Trees
+from churn_value.estimators.views import fit_views
 
 FORMS: Mapping[str, Mapping[str, float]] = {
     "tweedie": {"tweedie": 1.0},
@@ -206,7 +208,7 @@ def debias_factor(amount_minor: FloatArray, expected_minor: FloatArray) -> float
 
 @dataclass(frozen=True)
 class ValueFit:
-    """Two fits of one head: `honest` has seen the train fold only, `final` both folds."""
+    """Two fits of one head: `honest` has seen the train fold only, `final` all folds."""
 
     honest: ValueHead
     final: ValueHead
@@ -226,14 +228,15 @@ class ValueSettings:
         return cls(str(given.get("form", DEFAULT_FORM)), float(given.get("tweedie_power", DEFAULT_POWER)))
 
 
-def _stopped_part(
-    form: str, scale: float, settings: ValueSettings, growing: Growing, folds: tuple[Rows, Rows]
-) -> ValuePart:
-    """A form grown on the first fold and stopped on the second."""
-    fold, later = (sample_of(form, rows, scale) for rows in folds)
-    trees = fit_trees(fold, objective_of(form, settings.power), growing, validation=later)
+def _stopped_part(form: str, scale: float, settings: ValueSettings, growing: Growing, folds: Folds) -> ValuePart:
+    """A form grown on the train fold and stopped on the calibration fold."""
+    objective = objective_of(form, settings.power)
+    trees = fit_views(
+        folds.train, partial(sample_of, form, scale_minor=scale), objective, growing, validation=folds.calibration
+    )
     offset = 0.0
     if form == "lognormal":
+        later = sample_of(form, folds.calibration, scale)
         offset = _smearing(trees.raw(later.matrix, threads=growing.threads), later.target)
     return ValuePart(form, weights_of(settings.form)[form], offset, trees)
 
@@ -245,25 +248,20 @@ def _smearing(raw: FloatArray, log_share: FloatArray) -> float:
 
 def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing: Growing, rows: Rows) -> ValuePart:
     """The same part on more rows, with the same rounds and offset."""
+    sample = partial(sample_of, part.form, scale_minor=scale)
     objective = objective_of(part.form, settings.power)
-    return replace(
-        part, trees=fit_trees(sample_of(part.form, rows, scale), objective, growing, rounds=part.trees.rounds)
-    )
+    return replace(part, trees=fit_views(rows, sample, objective, growing, rounds=part.trees.rounds))
 
 
 def fit_value(
-    train: Rows,
-    calibration: Rows,
-    probabilities: tuple[FloatArray, FloatArray],
-    growing: Growing,
-    settings: ValueSettings,
+    folds: Folds, probabilities: tuple[FloatArray, FloatArray], growing: Growing, settings: ValueSettings
 ) -> ValueFit:
     """Value head: stopped early and debiased on the calibration rows, then refitted on all rows.
 
     Parameters
     ----------
-    train, calibration
-        Rows of the two folds; the calibration's as_of dates are at least a horizon later.
+    folds
+        Rows; the calibration's as_of dates are at least a horizon later than the train fold's.
     probabilities
         (n,) churn probabilities of the calibration rows, from the honest and from the final churn head.
     growing, settings
@@ -274,15 +272,15 @@ def fit_value(
     TooLittleData
         When a fold has fewer than 10 stayers.
     """
+    train, calibration = folds.train, folds.calibration
     refuse_one_class(train.churned, "train")
     refuse_one_class(calibration.churned, "calibration")
     scale = max(float(np.maximum(train.amount_minor, 0.0).mean()), 1.0)
     forms = weights_of(settings.form)
-    parts = tuple(_stopped_part(form, scale, settings, growing, (train, calibration)) for form in forms)
+    parts = tuple(_stopped_part(form, scale, settings, growing, folds) for form in forms)
     plain = ValueHead(parts, scale, 1.0)
     factor = debias_factor(calibration.amount_minor, _expected(plain, calibration, probabilities[0], growing.threads))
-    both = train.followed_by(calibration)
-    grown = tuple(_grown_again(part, scale, settings, growing, both) for part in parts)
+    grown = tuple(_grown_again(part, scale, settings, growing, folds.together) for part in parts)
     final = ValueHead(grown, scale, 1.0)
     moved = debias_factor(calibration.amount_minor, _expected(final, calibration, probabilities[1], growing.threads))
     return ValueFit(replace(plain, factor=factor), replace(final, factor=moved**PERSISTENCE))
