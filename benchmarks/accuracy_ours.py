@@ -22,6 +22,7 @@ from churn_value.config import Config
 from churn_value.dataset import Dataset, build_dataset
 from churn_value.estimators.hurdle import Prediction
 from churn_value.evaluation.checks import refuse_leaks, run_checks
+from churn_value.evaluation.sufficiency import refuse_too_little, sufficiency
 from churn_value.settings import Settings
 from churn_value.training.search import fitted, search
 
@@ -39,6 +40,7 @@ def dated(config: Config, data_root: Path, out: Path) -> None:
     """Predictions of the test rows."""
     data = build_dataset(config, opened(config, data_root))
     seed = config.tuning.seed
+    refuse_too_little(sufficiency(data.frame))
     refuse_leaks(run_checks(data.frame, data.catalog.features, horizon_days=config.horizon_days, seed=seed))
     _said(data.fold("test"), trained(config, data, out / "studies.db")).to_parquet(out / PREDICTIONS)
 

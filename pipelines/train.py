@@ -15,6 +15,7 @@ from churn_value.estimators.tuning import TrialReport
 from churn_value.evaluation.card import metric_rows
 from churn_value.evaluation.checks import refuse_leaks, run_checks
 from churn_value.evaluation.subject import Subject
+from churn_value.evaluation.sufficiency import refuse_too_little, sufficiency
 from churn_value.provenance import commit
 from churn_value.scoring.bundle import load_bundle
 from churn_value.settings import Settings
@@ -60,6 +61,8 @@ def run(config: Config, settings: Settings) -> Result:
 
     Raises
     ------
+    TooLittleData
+        When there are fewer customers or churners than can be learned from or judged.
     LeakageError
         When a feature knows the future or the label; the run is kept, marked failed, with the checks' findings.
     """
@@ -78,8 +81,10 @@ def run(config: Config, settings: Settings) -> Result:
         tracked.document("data/manifest.json", data.manifest)
         with step(f"checks of {len(data.frame):,} rows and {len(data.catalog.names)} features"):
             horizon, seed, dated = config.horizon_days, config.tuning.seed, data.split is not None
-            checks = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
+            found = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
+            checks = (*found, *sufficiency(data.frame))
             tracked.checks(checks)
+        refuse_too_little(checks)
         refuse_leaks(checks)
         with _bars(config, tracked) as told:
             searched = search(data, config, storage=settings.studies(config.name), on_trial=told)
