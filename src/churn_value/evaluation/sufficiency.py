@@ -184,8 +184,8 @@ def _lacking_class(name: str, rows: pd.DataFrame, half_width: float) -> tuple[st
     en, zh = ("churners", "流失客户") if churners <= stayers else ("stayers", "留存客户")
     return (
         (
-            f"needs at least {needed:,} {en} in the {name} fold to know an AUC of {ASSUMED_AUC} within ±{half_width:.2f}; "
-            f"found {found:,} (beside {max(churners, stayers):,} others)"
+            f"needs at least {needed:,} {en} in the {name} fold to know an AUC of {ASSUMED_AUC} within "
+            f"±{half_width:.2f}; found {found:,} (beside {max(churners, stayers):,} others)"
         ),
         (
             f"{FOLDS[name]}折至少需要 {needed:,} 位{zh},才能将 {ASSUMED_AUC} 的 AUC 估计到 ±{half_width:.2f} 以内;"
