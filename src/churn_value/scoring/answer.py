@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from churn_value.scoring.answer_tiers import Levers, Tier
+
 SCHEMA_VERSION = "1.0"
 Status = Literal["ok", "partial", "ineligible", "not_found", "invalid"]
 WarningCode = Literal[
@@ -84,53 +86,6 @@ class Scores:
     payment: float | None
     need: float | None
     weight_shared_out: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NextTier:
-    """The next better tier and the points missing to it: of the percentile, or of the share of value."""
-
-    code: str
-    gap: float
-
-
-@dataclass(frozen=True, slots=True)
-class TierEntered:
-    """A tier of the past, or the present one, and the day it was entered."""
-
-    code: str
-    since: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class TierOverride:
-    """Why, by whom and until when (last day included) a tier was set by hand."""
-
-    reason: str
-    owner: str
-    expires: date
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """The tier; `rank` 1 is best, `since` the day it was entered, `held_by` what kept it from changing.
-
-    `own_code` and `own_since` are what the policy gave by itself: another tier only where `source` is ``override``.
-    `history` has the tiers entered, the oldest first and the present one last.
-    """
-
-    code: str
-    rank: int
-    label: str
-    previous: str | None
-    since: date | None
-    source: Literal["model", "rule", "override"]
-    held_by: Literal["hysteresis", "min_dwell"] | None
-    to_next: NextTier | None
-    own_code: str | None
-    own_since: date | None
-    override: TierOverride | None
-    history: tuple[TierEntered, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +228,7 @@ class Answer:
     explain: Explain | None = None
     actions: tuple[Action, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
+    levers: Levers | None = None
     warnings: tuple[InputWarning, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from churn_value.scoring.answer import (
     Reasons,
     Scores,
     Status,
-    Tier,
     Value,
     ValueAtRisk,
 )
+from churn_value.scoring.answer_tiers import Levers, Tier
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.inputs import Inputs
 from churn_value.scoring.quantities import Predicted
@@ -63,6 +63,7 @@ class Batch:
     portraits: Sequence[Portrait]
     actions: Sequence[tuple[Action, ...]]
     disagreements: Sequence[tuple[Disagreement, ...]]
+    levers: Sequence[Levers] | None
 
 
 def cells_of(quantities: Mapping[str, npt.NDArray[Any]], prediction: Predicted) -> dict[str, list[Any]]:
@@ -146,6 +147,7 @@ class Assembler:
             explain=told.books(place) if told else None,
             actions=batch.actions[place],
             disagreements=batch.disagreements[place],
+            levers=batch.levers[place] if batch.levers else None,
         )
 
     def _answer(self, row: int, status: Status, extra: tuple[InputWarning, ...], **parts: Any) -> Answer:

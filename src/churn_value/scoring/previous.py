@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import SchemaError
-from churn_value.scoring.answer import TierEntered
+from churn_value.scoring.answer_tiers import TierEntered
 from churn_value.scoring.inputs import Inputs
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.tiers import NOWHERE, Before
@@ -36,6 +36,11 @@ class Previous:
     history: tuple[tuple[TierEntered, ...], ...]
     lifecycle: npt.NDArray[np.object_]
     before: Before
+
+    def without_dwell(self) -> Self:
+        """The same, as if nobody knew when the tiers were entered."""
+        before = Before(self.before.tier, np.full(len(self.before.tier), np.nan))
+        return type(self)(self.codes, self.since, self.own_since, self.history, self.lifecycle, before)
 
     def taken(self, rows: npt.NDArray[np.int64]) -> Self:
         """Previous answers of some of the rows."""

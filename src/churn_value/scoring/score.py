@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +17,19 @@ import pandas as pd
 from churn_value.errors import RequestError
 from churn_value.scoring.actions import actions, disagreements, tags
 from churn_value.scoring.answer import Answer
+from churn_value.scoring.answer_tiers import Levers
 from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
 from churn_value.scoring.inputs import Inputs, checked
+from churn_value.scoring.levers import LeverTeller, Tried
 from churn_value.scoring.overrides import Override, TierOverrides
 from churn_value.scoring.portrait import portraits
 from churn_value.scoring.previous import Previous, previous_of
-from churn_value.scoring.quantities import TIER_STEPS, facts
+from churn_value.scoring.quantities import TIER_STEPS, Floats, Predicted, facts
 from churn_value.scoring.standing import coded, standing
 from churn_value.scoring.tier_answers import TierTeller, shown_places
-from churn_value.scoring.tiers import place
+from churn_value.scoring.tiers import Placed, place
 from churn_value.scoring.wording import Language, language_of
 from churn_value.timeline import EPOCH
 
@@ -42,6 +45,7 @@ def score(
     top: int = 5,
     previous: pd.DataFrame | None = None,
     overrides: TierOverrides | None = None,
+    levers: bool = False,
     now: date | None = None,
     threads: int = 1,
 ) -> list[Answer]:
@@ -66,6 +70,8 @@ def score(
         before.
     overrides
         Tiers set by hand; one that has expired by `now` (else by the row's as_of) is left aside.
+    levers
+        Whether to say what would move the tier: each customer is scored again with every change, some dozen times.
     now
         Today, for warnings about stale features; None gives none.
     threads
@@ -103,7 +109,7 @@ def score(
     if not rows.size:
         return [assembler.unscored(row) for row in range(len(inputs.ids))]
     taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now)
-    batch = _batch(bundle, taken, language=language, threads=threads)
+    batch = _batch(bundle, taken, language=language, levers=levers, threads=threads)
     told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
     places = {row: at for at, row in enumerate(rows.tolist())}
     return [
@@ -131,23 +137,53 @@ class _Rows:
         return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows), by_hand)
 
 
-def _batch(bundle: Bundle, rows: _Rows, *, language: Language, threads: int) -> Batch:
-    """Predict and place the rows, all columns at once."""
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Rows predicted and placed, all columns at once."""
+
+    prediction: Predicted
+    facts: dict[str, Floats]
+    quantities: dict[str, npt.NDArray[Any]]
+    placed: Placed
+
+    @classmethod
+    def of(cls, bundle: Bundle, frame: pd.DataFrame, before: Previous, threads: int) -> _Scored:
+        prediction = bundle.model.predict(frame, threads=threads)
+        known = facts(frame, prediction, bundle.catalog.features)
+        quantities = standing(known, bundle.frozen, before.lifecycle)
+        placed = place(quantities, bundle.policy, before.before)
+        return cls(prediction, known, quantities | {TIER_STEPS: placed.steps_apart}, placed)
+
+
+def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, threads: int) -> Batch:
+    """Everything about the rows but reasons."""
     policy, size = bundle.policy, len(rows.frame)
-    prediction = bundle.model.predict(rows.frame, threads=threads)
-    known = facts(rows.frame, prediction, bundle.catalog.features)
-    quantities = standing(known, bundle.frozen, rows.before.lifecycle)
-    placed = place(quantities, policy, rows.before.before)
-    quantities[TIER_STEPS] = placed.steps_apart
-    shown = shown_places(placed, rows.set_by_hand, policy.tiers.levels)
-    quantities["tier"] = coded(shown, policy.tiers.codes)
+    scored = _Scored.of(bundle, rows.frame, rows.before, threads)
+    shown = shown_places(scored.placed, rows.set_by_hand, policy.tiers.levels)
+    quantities = scored.quantities | {"tier": coded(shown, policy.tiers.codes)}
     worn = tags(policy, quantities, size, language)
+    tiers = TierTeller(scored.placed, policy.tiers.levels, rows.before, language)
     return Batch(
         frame=rows.frame,
-        prediction=prediction,
-        cells=cells_of(quantities, prediction),
-        tiers=TierTeller(placed, policy.tiers.levels, rows.before, language).tiers(shown, rows.set_by_hand, rows.as_of),
-        portraits=portraits(known, quantities, rows.as_of, worn, policy=policy, language=language),
+        prediction=scored.prediction,
+        cells=cells_of(quantities, scored.prediction),
+        tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
+        portraits=portraits(scored.facts, quantities, rows.as_of, worn, policy=policy, language=language),
         actions=actions(policy, quantities, size, language),
         disagreements=disagreements(policy, quantities, size, language),
+        levers=_levers(bundle, rows, language, threads) if levers else None,
     )
+
+
+def _levers(bundle: Bundle, rows: _Rows, language: Language, threads: int) -> list[Levers]:
+    """What would move each tier: the changed customers are scored as the rows themselves were."""
+    free = rows.before.without_dwell()
+
+    def again(frame: pd.DataFrame, whose: npt.NDArray[np.int64]) -> Tried:
+        scored = _Scored.of(bundle, frame, free.taken(whose), threads)
+        found = scored.quantities
+        return Tried(scored.placed.tier, found["overall"], found["churn_probability"], found["expected_value"])
+
+    teller = LeverTeller(rows.frame, rows.as_of, again)
+    levels, currency = bundle.policy.tiers.levels, bundle.config.currency
+    return [teller.told(row, levels, currency=currency, language=language) for row in range(len(rows.frame))]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from churn_value.scoring.answer import NextTier, Tier, TierEntered, TierOverride
+from churn_value.scoring.answer_tiers import NextTier, Tier, TierEntered, TierOverride
 from churn_value.scoring.overrides import Override
 from churn_value.scoring.portrait import known
 from churn_value.scoring.previous import Previous
