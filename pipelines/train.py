@@ -80,7 +80,7 @@ def run(config: Config, settings: Settings) -> Result:
             data = build_dataset(config, tables)
         tracked.document("data/manifest.json", data.manifest)
         with step(f"checks of {len(data.frame):,} rows and {len(data.catalog.names)} features"):
-            horizon, seed, dated = config.horizon_days, config.tuning.seed, data.split is not None
+            horizon, seed, dated = data.learned_days, config.tuning.seed, data.split is not None
             found = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
             checks = (*found, *sufficiency(data.frame))
             tracked.checks(checks)

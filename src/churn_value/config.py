@@ -79,6 +79,9 @@ class AsOfDates(_Strict):
     train: tuple[date, ...] = Field(min_length=1)
     calibration: tuple[date, ...] = Field(min_length=1)
     test: tuple[date, ...] = Field(min_length=1)
+    refit: tuple[date, ...] = Field(
+        default=(), description="between train and calibration: only the shipped model is fitted on them"
+    )
 
 
 class DatesConfig(_Strict):
@@ -92,6 +95,10 @@ class DatesConfig(_Strict):
     min_history_days: PositiveDays | None = Field(default=None, description="null: one horizon")
     max_train_dates: Annotated[int, Field(ge=1, le=60)] = 12
     calibration_dates: Annotated[int, Field(ge=1, le=12)] = 1
+    learned_days: PositiveDays | None = Field(
+        default=None,
+        description="outcome window learned on; null: horizon_days, or the longest one a short history allows",
+    )
 
 
 class TuningConfig(_Strict):

@@ -20,7 +20,7 @@ from churn_value.features.suited import catalog_of, catalog_parameters
 from churn_value.labels import labels
 from churn_value.spine import spine
 from churn_value.tables.load import Tables
-from churn_value.timeline import Split, plan_split
+from churn_value.timeline import Split, learnable_days, plan_split
 
 KEYS = ["customer_id", "as_of"]
 _COHORT_TABLE = {"purchased": "purchases", "visited": "visits", "active_contract": "contracts"}
@@ -33,9 +33,9 @@ class Dataset:
     Attributes
     ----------
     frame
-        One row per (customer_id, as_of), sorted by as_of, then customer_id: ``fold`` (train, calibration, test),
-        ``churned`` (0.0, 1.0), ``value_minor`` (net amount in the horizon; NaN without purchases), then one column
-        per feature in catalog order.
+        One row per (customer_id, as_of), sorted by as_of, then customer_id: ``fold`` (train, refit, calibration,
+        test), ``churned`` (0.0, 1.0), ``value_minor`` (net amount in the outcome window; NaN without purchases), then
+        one column per feature in catalog order.
     catalog
         The features, their order and fingerprint.
     split
@@ -56,6 +56,11 @@ class Dataset:
         """Rows of one fold, with a fresh index."""
         return self.frame[self.frame["fold"] == name].reset_index(drop=True)
 
+    @property
+    def learned_days(self) -> int:
+        """Length of the outcome windows learned from; the test's is ``horizon_days`` of the configuration."""
+        return int(self.manifest["learned_days"])
+
 
 def observed_through(config: Config, tables: Tables) -> date:
     """First day not observed: as configured, else the day after the last event."""
@@ -63,18 +68,22 @@ def observed_through(config: Config, tables: Tables) -> date:
 
 
 def split_for(config: Config, tables: Tables) -> Split:
-    """as_of dates of the three folds, given by hand or planned from the span of the data."""
-    given = config.dates.as_of
+    """as_of dates of the folds, given by hand or planned from the span of the data."""
+    given, start, through = config.dates.as_of, tables.span[0], observed_through(config, tables)
+    learned = config.dates.learned_days or config.horizon_days
     if given is not None:
-        return Split(given.train, given.calibration, given.test, config.horizon_days)
+        return Split(given.train, given.calibration, given.test, learned, given.refit)
+    if config.dates.learned_days is None and config.churn.definition == "no_purchase":
+        learned = learnable_days((through - start).days, config.horizon_days, config.dates.min_history_days)
     return plan_split(
-        tables.span[0],
-        observed_through(config, tables),
+        start,
+        through,
         horizon_days=config.horizon_days,
-        step_days=config.dates.step_days or max(1, config.horizon_days // 3),
-        min_history_days=config.dates.min_history_days or config.horizon_days,
+        step_days=config.dates.step_days or max(1, learned // 3),
+        min_history_days=config.dates.min_history_days or learned,
         max_train_dates=config.dates.max_train_dates,
         calibration_dates=config.dates.calibration_dates,
+        learned_days=learned,
     )
 
 
@@ -98,7 +107,8 @@ def build_dataset(config: Config, tables: Tables) -> Dataset:
     frame, available = _within_budget(frame, config.tuning.max_train_rows)
     _refuse_thin_folds(frame, config)
     manifest = _manifest(config, tables, features, frame)
-    more = {"windows_days": parameters["windows_days"], "train_rows_available": available}
+    learned = config.horizon_days if split is None else split.horizon_days
+    more = {"windows_days": parameters["windows_days"], "train_rows_available": available, "learned_days": learned}
     return Dataset(frame, features, split, parameters, {**manifest, **more})
 
 
@@ -118,7 +128,8 @@ def features_for(tables: Tables, features: Catalog, rows: pd.DataFrame) -> pd.Da
 def outcomes_for(config: Config, tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
     """What happened after given (customer_id, as_of) pairs: ``churned``, ``value_minor``, NaN while incomplete."""
     asked = _materialised(tables, _asked(rows))
-    return _executed(tables, _labelled(config, tables, asked)).astype({"churned": "float64", "value_minor": "float64"})
+    labelled = _labelled(config, tables, asked, config.horizon_days)
+    return _executed(tables, labelled).astype({"churned": "float64", "value_minor": "float64"})
 
 
 def _asked(rows: pd.DataFrame) -> ir.Table:
@@ -126,12 +137,12 @@ def _asked(rows: pd.DataFrame) -> ir.Table:
     return ibis.memtable(keys, schema={"customer_id": "string", "as_of": "date"})
 
 
-def _labelled(config: Config, tables: Tables, rows: ir.Table) -> ir.Table:
+def _labelled(config: Config, tables: Tables, rows: ir.Table, days: int) -> ir.Table:
     return labels(
         tables.events,
         rows,
         definition=config.churn.definition,
-        horizon_days=config.horizon_days,
+        horizon_days=days,
         observed_through=observed_through(config, tables),
     )
 
@@ -160,7 +171,7 @@ def _event_frame(config: Config, tables: Tables, features: Catalog, split: Split
         )
     rows = _materialised(tables, spine(tables.events, split.as_ofs, config.cohort))
     frame = _executed(tables, build(features.features, tables.events, rows))
-    known = _executed(tables, _labelled(config, tables, rows))
+    known = _outcomes(config, tables, rows, split)
     if not known[KEYS].equals(frame[KEYS]):
         raise TooLittleData(
             "features and labels must cover the same spine", received=f"{len(frame)}, {len(known)} rows"
@@ -173,6 +184,16 @@ def _event_frame(config: Config, tables: Tables, features: Catalog, split: Split
     }
     frame = pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
     return frame[frame["churned"].notna()].reset_index(drop=True)
+
+
+def _outcomes(config: Config, tables: Tables, rows: ir.Table, split: Split) -> pd.DataFrame:
+    """Labels of the spine: over the windows learned on, and over the horizon where the two are not the same."""
+    known = _executed(tables, _labelled(config, tables, rows, split.horizon_days))
+    if split.horizon_days == config.horizon_days:
+        return known
+    whole = _executed(tables, _labelled(config, tables, rows, config.horizon_days))
+    learned = known["as_of"].isin(pd.to_datetime(list(split.learned)))
+    return pd.concat([known[learned], whole[~learned]]).sort_values(["as_of", "customer_id"], ignore_index=True)
 
 
 def _snapshot_frame(tables: Tables, features: Catalog) -> pd.DataFrame:
@@ -197,12 +218,12 @@ def _within_budget(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
 
     A customer is kept or left with all their dates, whatever the other customers are.
     """
-    train = frame["fold"] == "train"
-    available = int(train.sum())
+    available = int((frame["fold"] == "train").sum())
     if available <= most:
         return frame, available
+    thinned = frame["fold"].isin(["train", "refit"])
     places = pd.util.hash_array(frame["customer_id"].to_numpy(dtype=object), categorize=False) / 2.0**64
-    return frame[~train | (places < most / available)].reset_index(drop=True), available
+    return frame[~thinned | (places < most / available)].reset_index(drop=True), available
 
 
 def _refuse_thin_folds(frame: pd.DataFrame, config: Config) -> None:

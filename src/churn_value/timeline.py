@@ -18,7 +18,9 @@ from typing import Literal
 from churn_value.errors import ConfigError, TooLittleData
 
 EPOCH = date(1970, 1, 1)
-FoldName = Literal["train", "calibration", "test"]
+FoldName = Literal["train", "refit", "calibration", "test"]
+MOST_STRETCH = 4
+SHORTEST_LEARNED_DAYS = 14
 
 
 def day_number(day: date) -> int:
@@ -60,18 +62,29 @@ def latest_purged(before: date, horizon_days: int) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """as_of dates of the three folds, oldest first; outcome windows of an earlier fold end before a later one begins.
+    """as_of dates of the folds, oldest first; outcome windows of an earlier fold end before a later one begins.
+
+    Attributes
+    ----------
+    train, calibration, test
+        What is fitted on, chosen on, and reported.
+    horizon_days
+        Length of the outcome windows learned from.
+    refit
+        Dates between train and calibration, whose outcome windows reach into the calibration's and end before the test:
+        only the shipped model is fitted on them.
 
     Raises
     ------
     ConfigError
-        When a fold is empty or two folds are not purged.
+        When a fold is empty, two folds are not purged, or a refit date is not between train and calibration.
     """
 
     train: tuple[date, ...]
     calibration: tuple[date, ...]
     test: tuple[date, ...]
     horizon_days: int
+    refit: tuple[date, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse splits through which the future could reach the past."""
@@ -80,6 +93,14 @@ class Split:
                 raise ConfigError(f"the {name} fold needs at least one as_of", where=f"dates.{name}", received="none")
         self._check_purged("train", self.train, "calibration", self.calibration)
         self._check_purged("calibration", self.calibration, "test", self.test)
+        outside = [day for day in self.refit if not max(self.train) < day < min(self.calibration)]
+        if outside:
+            raise ConfigError(
+                "every refit as_of must be between the last train and the first calibration as_of",
+                where="dates.refit",
+                received=outside[0],
+                remedy=f"use dates after {max(self.train)} and before {min(self.calibration)}",
+            )
 
     def _check_purged(self, earlier: str, before: tuple[date, ...], later: str, after: tuple[date, ...]) -> None:
         newest = latest_purged(min(after), self.horizon_days)
@@ -95,13 +116,20 @@ class Split:
     @property
     def as_ofs(self) -> tuple[date, ...]:
         """All dates, oldest first."""
-        return (*self.train, *self.calibration, *self.test)
+        return (*self.train, *self.refit, *self.calibration, *self.test)
+
+    @property
+    def learned(self) -> tuple[date, ...]:
+        """Dates that are learned from, oldest first."""
+        return (*self.train, *self.refit, *self.calibration)
 
     def fold_of(self, as_of: date) -> FoldName:
         """Fold that `as_of` belongs to."""
         if as_of in self.test:
             return "test"
-        return "calibration" if as_of in self.calibration else "train"
+        if as_of in self.calibration:
+            return "calibration"
+        return "refit" if as_of in self.refit else "train"
 
 
 def stepped_back(last: date, first: date, step_days: int, at_most: int) -> tuple[date, ...]:
@@ -113,6 +141,20 @@ def stepped_back(last: date, first: date, step_days: int, at_most: int) -> tuple
     return tuple(reversed(dates))
 
 
+def learnable_days(span_days: int, horizon_days: int, min_history_days: int | None) -> int:
+    """Longest outcome window that a span of data lets a model learn on, at most the horizon [days].
+
+    Notes
+    -----
+    With H the horizon and L what is learned on, a split needs ``min_history + 2 L + H`` days, where the history wanted
+    is L itself unless given. Carrying a model to more than four times what it learned on, or learning on less than 14
+    days, is not worth a number: the horizon is then returned, which `plan_split` refuses.
+    """
+    history, windows = (0, 3) if min_history_days is None else (min_history_days, 2)
+    longest = min((span_days - horizon_days - history) // windows, horizon_days)
+    return longest if longest >= max(SHORTEST_LEARNED_DAYS, -(-horizon_days // MOST_STRETCH)) else horizon_days
+
+
 def plan_split(
     history_start: date,
     observed_through: date,
@@ -122,6 +164,7 @@ def plan_split(
     min_history_days: int,
     max_train_dates: int,
     calibration_dates: int = 1,
+    learned_days: int | None = None,
 ) -> Split:
     """Lay train, calibration and test dates into a span of data, newest first, purged.
 
@@ -139,6 +182,8 @@ def plan_split(
         Days of events wanted before the oldest date.
     max_train_dates, calibration_dates
         Upper bound and number of dates.
+    learned_days
+        Length of the outcome windows learned from, if not the horizon.
 
     Raises
     ------
@@ -146,13 +191,14 @@ def plan_split(
         When the span cannot hold three purged folds: it needs
         ``min_history + 3 horizons + (calibration_dates - 1) steps`` days.
     """
+    learned = horizon_days if learned_days is None else learned_days
     test = latest_purged(observed_through, horizon_days)
-    newest_calibration = latest_purged(test, horizon_days)
+    newest_calibration = latest_purged(test, learned)
     calibration = stepped_back(newest_calibration, date.min, step_days, calibration_dates)
-    newest_train = latest_purged(calibration[0], horizon_days)
+    newest_train = latest_purged(calibration[0], learned)
     train = stepped_back(newest_train, history_start + timedelta(days=min_history_days), step_days, max_train_dates)
     if not train:
-        needed = min_history_days + 3 * horizon_days + (calibration_dates - 1) * step_days
+        needed = min_history_days + 2 * learned + horizon_days + (calibration_dates - 1) * step_days
         raise TooLittleData(
             f"a model with horizon_days {horizon_days} needs at least {needed} days of events: "
             f"{min_history_days} of history and three outcome windows (train, calibration, test)",
@@ -160,4 +206,9 @@ def plan_split(
             received=f"{(observed_through - history_start).days} days ({history_start} to {observed_through})",
             remedy="bring a longer history, or lower horizon_days or dates.min_history_days",
         )
-    return Split(train, calibration, (test,), horizon_days)
+    step = timedelta(days=step_days)
+    # Not sooner than half a step after the train dates: nearly the same rows again would only count them double.
+    refit = stepped_back(
+        calibration[0] - step, newest_train + timedelta(days=-(-step_days // 2)), step_days, max_train_dates
+    )
+    return Split(train, calibration, (test,), learned, refit)

@@ -10,6 +10,7 @@ from churn_value.timeline import (
     day_number,
     day_of,
     latest_purged,
+    learnable_days,
     lookback_window,
     outcome_window,
     plan_split,
@@ -56,7 +57,40 @@ def test_a_year_of_data_with_a_28_day_horizon_splits_as_worked_by_hand():
     assert split.test == (date(2017, 12, 4),)
     assert split.calibration == (date(2017, 11, 6),)
     assert split.train == (date(2017, 9, 11), date(2017, 9, 25), date(2017, 10, 9))
-    assert [split.fold_of(day) for day in split.as_ofs] == ["train"] * 3 + ["calibration", "test"]
+    assert split.refit == (date(2017, 10, 23),)
+    assert [split.fold_of(day) for day in split.as_ofs] == ["train"] * 3 + ["refit", "calibration", "test"]
+    assert split.learned == split.as_ofs[:-1]
+
+
+def test_a_horizon_too_long_for_the_history_is_learned_on_a_third_of_what_is_left_of_the_span():
+    # 546 days before the end, 273 of them the test's outcome: three parts of 91 days.
+    assert learnable_days(546, 273, None) == 91
+    assert learnable_days(546, 273, 33) == 120
+    assert learnable_days(1_200, 273, None) == 273
+    assert learnable_days(280, 273, None) == 273  # too little to learn anything: refused by the plan
+    split = plan_split(
+        date(1997, 1, 1),
+        date(1998, 7, 1),
+        horizon_days=273,
+        step_days=30,
+        min_history_days=91,
+        max_train_dates=12,
+        learned_days=91,
+    )
+    assert (split.train, split.calibration, split.test) == (
+        (date(1997, 4, 2),),
+        (date(1997, 7, 2),),
+        (date(1997, 10, 1),),
+    )
+    assert split.refit == (date(1997, 5, 3), date(1997, 6, 2))
+    assert split.horizon_days == 91
+
+
+def test_a_refit_date_must_be_between_train_and_calibration():
+    folds = {"train": (date(2025, 1, 2),), "calibration": (date(2025, 4, 2),), "test": (date(2025, 7, 1),)}
+    assert Split(**folds, horizon_days=90, refit=(date(2025, 2, 1),)).refit
+    with pytest.raises(ConfigError, match="after 2025-01-02 and before 2025-04-02"):
+        Split(**folds, horizon_days=90, refit=(date(2025, 4, 2),))
 
 
 def test_a_span_one_day_too_short_is_refused_with_the_number_needed():
@@ -104,5 +138,6 @@ def test_every_planned_split_is_purged_complete_and_has_its_history(horizon, ste
     assert max(split.train) + timedelta(days=horizon) <= min(split.calibration)
     assert max(split.calibration) + timedelta(days=horizon) <= min(split.test)
     assert max(split.test) + timedelta(days=horizon) == end
+    assert all(max(split.train) < day < min(split.calibration) for day in split.refit)
     assert min(split.train) >= start + timedelta(days=history)
     assert list(split.as_ofs) == sorted(set(split.as_ofs))

@@ -48,7 +48,9 @@ def search(data: Dataset, config: Config, *, storage: Path, on_trial: Callable[[
         Called after each new trial.
     """
     train, calibration = data.fold("train"), data.fold("calibration")
-    churn = tune("churn", train, calibration, data.catalog, config, storage=storage, on_trial=on_trial)
+    # The search parts the train fold by the windows its rows were labelled over.
+    learned = config.model_copy(update={"horizon_days": data.learned_days})
+    churn = tune("churn", train, calibration, data.catalog, learned, storage=storage, on_trial=on_trial)
     if not config.has_value:
         return Searched(churn, None)
     value = tune(
@@ -56,7 +58,7 @@ def search(data: Dataset, config: Config, *, storage: Path, on_trial: Callable[[
         train,
         calibration,
         data.catalog,
-        config,
+        learned,
         churn_params=churn.params,
         storage=storage,
         on_trial=on_trial,
@@ -72,6 +74,8 @@ def fitted(data: Dataset, config: Config, searched: Searched) -> HurdleModel:
         data.fold("calibration"),
         data.catalog,
         config,
+        refit=data.fold("refit"),
+        learned_days=data.learned_days,
         churn_params=params["churn"],
         value_params=params.get("value"),
     )
