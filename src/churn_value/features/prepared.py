@@ -107,7 +107,7 @@ class PreparedFeatures:
         filled = {name: table for name, table in rows.items() if table.num_rows and name in self._schemas}
         with self._lock, self._question(filled, asked):
             found = [
-                (scan, self._connection.execute(f"EXECUTE {scan.name}").to_arrow_table())
+                (scan, self._connection.execute(f"EXECUTE {scan.name}").fetchnumpy())
                 for scan in self._scans
                 if scan.source in filled
             ]
@@ -129,30 +129,31 @@ class PreparedFeatures:
         finally:
             self._connection.rollback()
 
-    def _assembled(self, found: Sequence[tuple[_Scan, pa.Table]], asked: Sequence[tuple[str, date]]) -> pd.DataFrame:
+    def _assembled(
+        self, found: Sequence[tuple[_Scan, Mapping[str, Any]]], asked: Sequence[tuple[str, date]]
+    ) -> pd.DataFrame:
         places = {(customer, (day - EPOCH).days): place for place, (customer, day) in enumerate(asked)}
         empties = [np.nan if f.empty is None else float(f.empty) for f in self._numbers]
         cells: Floats = np.tile(np.array(empties, dtype=np.float64), (len(asked), 1))
         columns = {f.name: place for place, f in enumerate(self._numbers)}
         texts = {f.name: np.full(len(asked), None, dtype=object) for f in self._categories}
         for scan, table in found:
-            keys = zip(table["customer_id"].to_pylist(), table["as_of_day"].to_pylist(), strict=True)
+            keys = zip(table["customer_id"].tolist(), table["as_of_day"].tolist(), strict=True)
             into = np.array([places[key] for key in keys], dtype=np.int64)
             for f in scan.features:
                 if f.dtype == "number":
                     _put(cells[:, columns[f.name]], into, table[f.name])
                 else:
-                    texts[f.name][into] = table[f.name].to_pylist()
+                    texts[f.name][into] = np.ma.filled(table[f.name], None)
         keys_frame = pd.DataFrame({"customer_id": [one for one, _ in asked], "as_of": [day for _, day in asked]})
         numbers = pd.DataFrame(cells, columns=list(columns))
         return pd.concat([keys_frame, numbers, pd.DataFrame(texts, index=keys_frame.index)], axis=1)
 
 
-def _put(column: Floats, into: npt.NDArray[np.int64], values: pa.ChunkedArray) -> None:
-    """Values at their places; null leaves what stands there, which is the meaning of empty."""
-    given = values.to_numpy()
-    known = values.is_valid().to_numpy()
-    column[into[known]] = given[known]
+def _put(column: Floats, into: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
+    """Values at their places; a masked one, which is null, leaves what stands there: the meaning of empty."""
+    known = ~np.ma.getmaskarray(values)
+    column[into[known]] = np.ma.getdata(values)[known]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -67,10 +67,11 @@ class RowRules:
                 raise ItemFault("TABLE_UNKNOWN", "events")
             if rows:
                 places = (f"events.{table}.{number}" for number in range(len(rows)))
-                tables[table] = [self._row(table, place, row, now) for place, row in zip(places, rows, strict=True)]
+                tables[table] = [self.row(table, place, row, now) for place, row in zip(places, rows, strict=True)]
         return tables
 
-    def _row(self, table: str, place: str, row: Row, now: datetime) -> Row:
+    def row(self, table: str, place: str, row: Row, now: datetime) -> Row:
+        """One row, times that have an offset in UTC; faults are named as in `checked`, from `place` on."""
         for column in CONTRACT[table].mappable:
             if column.required and column.name != "customer_id" and not {column.name, column.stored} & row.keys():
                 raise ItemFault("COLUMN_MISSING", f"{place}.{column.name}")

@@ -1,33 +1,31 @@
-"""Raw events of a few customers to features, by the code that made the features the model was fitted on.
+"""Events of a few customers to features, by the code that made the features the model was fitted on.
 
-All items of one shape go through cleaning and the feature engine together, each under its own index instead of its
-customer's id (features never look at ids, and two items may speak of the same customer). If that fails, or a row is set
-aside, the items are halved until the one at fault stands alone.
+Events come with a request, or lie in the event store. Those of a request are cleaned first, all items together, each
+under its own index instead of its customer's id (features never look at ids, and two items may speak of the same
+customer). Cleaning says of each row why it is set aside, so that a bad item stays alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from churn_value.errors import ChurnValueError, DataContractError, FingerprintMismatch
-from churn_value.features.catalog import Catalog, catalog
+from churn_value.errors import FingerprintMismatch
+from churn_value.features.prepared import PreparedFeatures, table_of
 from churn_value.scoring.bundle import Bundle
-from churn_value.service.event_rows import NUMBERS, Row, RowRules
-from churn_value.service.isolation import isolated
-from churn_value.service.requests import EventsItem, ItemFault, Scalar
-from churn_value.tables.contract import CONTRACT
-from churn_value.tables.load import tables_from_frames
-from churn_value.tables.specs import Kind
+from churn_value.service.event_rows import Row, RowRules
+from churn_value.service.event_store import EventStore, StoredRow
+from churn_value.service.requests import EventsItem, ItemFault
+from churn_value.tables.prepared import PreparedCleaning
 
 HARMLESS = frozenset({"DUPLICATE"})
-MOST_HALVINGS = 6
 Gathered = tuple[dict[int, pd.DataFrame], dict[int, ItemFault]]
+Shape = tuple[tuple[str, frozenset[str]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,105 +36,74 @@ class Checked:
     as_of: date
     tables: Mapping[str, Sequence[Row]]
 
-    @property
-    def shape(self) -> tuple[tuple[str, ...], ...]:
-        """Tables with their columns: only items of one shape are cleaned together, so that none gets new nulls."""
-        return tuple(
-            (name, *sorted({key for row in rows for key in row})) for name, rows in sorted(self.tables.items())
-        )
-
 
 @dataclass(frozen=True)
 class EventFeatures:
-    """Makes the features of one bundle from raw events.
+    """Makes the features of one bundle from events.
 
     Parameters
     ----------
-    catalog
-        The bundle's catalog, made again from its parameters.
     rules
         What rows must be like.
+    cleaning, features
+        Statements prepared for the bundle's configuration and catalog.
     """
 
-    catalog: Catalog
     rules: RowRules
+    cleaning: PreparedCleaning
+    features: PreparedFeatures
 
     @classmethod
     def of(cls, bundle: Bundle) -> EventFeatures:
-        """Maker for a bundle.
+        """Maker for a bundle; takes a second or two.
 
         Raises
         ------
         FingerprintMismatch
             When the definitions at hand are not those the model was fitted on.
         """
-        parameters = bundle.catalog.parameters
-        present = {table: frozenset(columns) for table, columns in parameters["present"].items()}
-        # JSON objects have no order, but the attributes' features do: that of the bundle.
-        places = {name: place for place, name in enumerate(bundle.catalog.names)}
-        attributes = parameters.get("attributes") or {}
-        ordered = sorted(attributes, key=lambda name: places.get(f"attr_{name}", len(places)))
-        made = catalog(present, parameters["windows_days"], {name: attributes[name] for name in ordered})
-        bundle.catalog.check(made)
-        return cls(made, RowRules(bundle.config, made.attributes))
-
-    def frame(self, items: Mapping[int, Checked], now: datetime) -> pd.DataFrame:
-        """Features of each item, its index as text in `customer_id`, in the order of the items.
-
-        Raises
-        ------
-        DataContractError
-            When a table is refused, or a row is set aside for more than repeating another.
-        """
-        tables = tables_from_frames(
-            self.rules.config,
-            self._frames(items),
-            observed_now=now,
-            threads=1,
-            attribute_types=dict.fromkeys(("customers", "snapshots"), self.catalog.attributes),
+        made, config = bundle.catalog.rebuilt(), bundle.config
+        purchases = config.tables.get("purchases")
+        returns = purchases.returns if purchases else "by_return_date"
+        return cls(
+            RowRules(config, made.attributes),
+            PreparedCleaning(config, made.attributes),
+            PreparedFeatures(made, returns=returns),
         )
-        try:
-            for table, report in tables.reports.items():
-                for reason in report.quarantined.keys() - HARMLESS:
-                    raise DataContractError("every row must be accepted", code=reason, where=table)
-            made = _run(tables.connection.con, self.catalog.sql, items)
-        finally:
-            tables.connection.disconnect()
-        return made.set_index("customer_id", drop=False).loc[[str(index) for index in items]]
 
-    def _frames(self, items: Mapping[int, Checked]) -> dict[str, pd.DataFrame]:
-        """Rows of all items by table, columns typed by the contract.
+    def shape(self, item: Checked) -> Shape:
+        """Tables and what matters of their columns: items of one shape can be cleaned together."""
+        return tuple((name, self.cleaning.decisive(name, rows)) for name, rows in sorted(item.tables.items()))
 
-        Tables with attributes are there even without rows, since the features name their columns.
-        """
-        used = {table for item in items.values() for table in item.tables}
-        described = {table for table in self.catalog.schemas if CONTRACT[table].has_attributes}
-        return {table: self._frame(table, items) for table in sorted(used | described)}
+    def accepted(self, items: Mapping[int, Checked], now: datetime) -> tuple[dict[str, pa.Table], dict[int, ItemFault]]:
+        """Canonical rows by table, under the items' indices, and the faults of items with a row set aside."""
+        tables: dict[str, pa.Table] = {}
+        faults: dict[int, ItemFault] = {}
+        for table in sorted({name for item in items.values() for name in item.tables}):
+            rows = [_under(index, row) for index, item in items.items() for row in item.tables.get(table, ())]
+            judged = self.cleaning.judged(table, rows, now, repeats=True)
+            tables[table] = judged.rows.filter(pa.array([reason is None for reason in judged.reasons], pa.bool_()))
+            for row, reason in zip(rows, judged.reasons, strict=True):
+                if reason is not None and reason not in HARMLESS:
+                    index = int(str(row["customer_id"]))
+                    faults.setdefault(index, ItemFault("EVENTS_REFUSED", f"events.{table}: {reason}"))
+        return tables, faults
 
-    def _frame(self, table: str, items: Mapping[int, Checked]) -> pd.DataFrame:
-        rows = [
-            {**row, "customer_id": str(index)} for index, item in items.items() for row in item.tables.get(table, ())
-        ]
-        columns = {name for row in rows for name in row} | {"customer_id"}
-        if CONTRACT[table].has_attributes:
-            columns |= set(self.catalog.attributes)
-        kinds = {name: self.rules.kind(table, name) for name in sorted(columns)}
-        return pd.DataFrame({name: _typed([row.get(name) for row in rows], kind) for name, kind in kinds.items()})
+    def frame(self, tables: Mapping[str, pa.Table], asked: Sequence[tuple[str, date]]) -> pd.DataFrame:
+        """Features of (customer_id, as_of), each pair once, in their order."""
+        used = {name: table for name, table in tables.items() if name in self.features.schemas}
+        return self.features.frame({name: table.select(_names(self, name)) for name, table in used.items()}, asked)
 
 
-def _typed(values: Sequence[Scalar], kind: Kind | None) -> pd.Series[Any]:
-    if kind in NUMBERS:
-        return pd.Series(values, dtype="float64")
-    return pd.Series(values, dtype="boolean" if kind == "flag" else "str")
+def _names(maker: EventFeatures, table: str) -> list[str]:
+    return list(maker.features.schemas[table].names)
 
 
-def _run(connection: Any, sql: str, items: Mapping[int, Checked]) -> pd.DataFrame:
-    """Features by the catalog's SQL, which was compiled once."""
-    days = pa.array([item.as_of for item in items.values()], pa.date32())
-    spine = pa.table({"customer_id": pa.array([str(index) for index in items], pa.string()), "as_of": days})
-    connection.register("spine", spine)
-    made: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
-    return made
+def _under(index: int, row: Row) -> Row:
+    """Row under its item's index; ids of events are told apart by it too."""
+    event_id = row.get("event_id")
+    own = {"event_id": f"{index}:{event_id}"} if event_id is not None else {}
+    return {**row, **own, "customer_id": str(index)}
 
 
 def features_from_events(items: Mapping[int, EventsItem], maker: EventFeatures | None, now: datetime) -> Gathered:
@@ -152,47 +119,88 @@ def features_from_events(items: Mapping[int, EventsItem], maker: EventFeatures |
         Moment that no event may be later than, UTC.
     """
     if maker is None:
-        return {}, {index: ItemFault("EVENTS_UNSUPPORTED", "events") for index in items}
+        return {}, dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "events"))
     rows: dict[int, pd.DataFrame] = {}
     faults: dict[int, ItemFault] = {}
-    groups: dict[object, dict[int, Checked]] = {}
+    groups: dict[Shape, dict[int, Checked]] = {}
     for index, item in items.items():
         try:
             checked = Checked(item.customer_id, item.as_of, maker.rules.checked(item, now))
-            groups.setdefault(checked.shape, {})[index] = checked
+            groups.setdefault(maker.shape(checked), {})[index] = checked
         except ItemFault as fault:
             faults[index] = fault
     for group in groups.values():
-        made, refused = _made(group, maker, now)
-        rows |= made
+        tables, refused = maker.accepted(group, now)
         faults |= refused
+        good = {index: item for index, item in group.items() if index not in refused}
+        if good:
+            made = maker.frame(tables, [(str(index), item.as_of) for index, item in good.items()])
+            rows |= _one_by_one(made, {index: item.customer_id for index, item in good.items()})
     return rows, faults
 
 
-def _made(group: Mapping[int, Checked], maker: EventFeatures, now: datetime) -> Gathered:
-    def attempt(indices: Sequence[int]) -> pd.DataFrame:
-        return maker.frame({index: group[index] for index in indices}, now)
-
-    rows: dict[int, pd.DataFrame] = {}
-    faults: dict[int, ItemFault] = {}
-    for indices, outcome in isolated(list(group), attempt, most_halvings=MOST_HALVINGS):
-        if isinstance(outcome, ChurnValueError):
-            alone = len(indices) == 1
-            fault = (
-                ItemFault("EVENTS_REFUSED", _place(outcome)) if alone else ItemFault("EVENTS_NOT_SEPARATED", "events")
-            )
-            faults |= dict.fromkeys(indices, fault)
-            continue
-        for position, index in enumerate(indices):
-            row = outcome.iloc[position : position + 1]
-            rows[index] = row.assign(customer_id=group[index].customer_id)
-    return rows, faults
+def _one_by_one(made: pd.DataFrame, customer_ids: Mapping[int, str]) -> dict[int, pd.DataFrame]:
+    """Rows of a frame by index, each as a frame of its own with its customer's id."""
+    own = made.assign(customer_id=list(customer_ids.values()))
+    return {index: own.iloc[place : place + 1] for place, index in enumerate(customer_ids)}
 
 
-def _place(error: ChurnValueError) -> str:
-    """Table and reason code of a refusal; both are words of ours."""
-    table = next((name for name in CONTRACT if error.where and error.where.split()[-1] == name), None)
-    return f"events.{table}: {error.code}" if table else f"events: {error.code}"
+def live_as_of(now: datetime) -> date:
+    """The midnight after `now` (UTC): where everything that is known by now is past."""
+    return now.date() + timedelta(days=1)
+
+
+def features_from_store(
+    items: Mapping[int, tuple[str, date]], maker: EventFeatures | None, store: EventStore
+) -> Gathered:
+    """One-row feature frame, or fault, of each item, from the events in the store.
+
+    Parameters
+    ----------
+    items
+        Customer and as_of by their index in the request.
+    maker
+        For the served bundle; None when its features cannot be made here.
+    store
+        Must be open, in the currency of the bundle.
+    """
+    if maker is None:
+        return {}, dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "customer_id"))
+    found = store.rows([customer_id for customer_id, _ in items.values()])
+    known = {index: pair for index, pair in items.items() if pair[0] in found}
+    faults = {index: ItemFault("CUSTOMER_NOT_FOUND", "customer_id") for index in items.keys() - known.keys()}
+    if not known:
+        return {}, faults
+    try:
+        tables = _tables(found.values(), maker)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # Another model took an attribute for a number that is text here, or the other way round.
+        return {}, dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "customer_id"))
+    asked = list(dict.fromkeys(known.values()))
+    made = maker.frame(tables, asked)
+    places = {pair: place for place, pair in enumerate(asked)}
+    return {index: made.iloc[places[pair] : places[pair] + 1] for index, pair in known.items()}, faults
+
+
+def _tables(customers: Iterable[Mapping[str, Sequence[StoredRow]]], maker: EventFeatures) -> dict[str, pa.Table]:
+    rows: dict[str, list[StoredRow]] = {}
+    for sources in customers:
+        for source, own in sources.items():
+            rows.setdefault(source, []).extend(own)
+    schemas = maker.features.schemas
+    return {source: table_of(own, schemas[source]) for source, own in rows.items() if source in schemas}
+
+
+def stored_rows(table: pa.Table) -> list[StoredRow]:
+    """Canonical rows as the event store keeps them: nulls left out, times in microseconds, days as day numbers."""
+    plain = [
+        pc.cast(column, pa.int64() if pa.types.is_timestamp(column.type) else pa.int32())
+        if pa.types.is_temporal(column.type)
+        else column
+        for column in table.columns
+    ]
+    rows = pa.table(plain, names=table.column_names).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 def maker_of(bundle: Bundle) -> EventFeatures | None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from churn_value.config import Config
@@ -52,9 +54,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
+    """A prepared statement, the table it reads, and the columns it takes and gives."""
+
     name: str
     table: str
-    schema: pa.Schema
+    takes: pa.Schema
+    gives: pa.Schema
 
 
 class PreparedCleaning:
@@ -96,16 +101,17 @@ class PreparedCleaning:
             Whether rows that repeat or contradict others of the same call are set aside too.
         """
         with self._lock:
-            statement = self._statement(table, self._decisive(table, rows), repeats=repeats)
-            sent = _sent(rows, statement.schema)
+            statement = self._statement(table, self.decisive(table, rows), repeats=repeats)
+            sent = _sent(rows, statement.takes)
             with self._question(statement.table, sent, now):
-                found = self._connection.execute(f"EXECUTE {statement.name}").to_arrow_table()
+                cells = self._connection.execute(f"EXECUTE {statement.name}").fetchnumpy()
+        found = pa.table([_arrow(cells[field.name], field.type) for field in statement.gives], schema=statement.gives)
         found = found.sort_by(staging.ROW)
         reasons, columns = (tuple(found[name].to_pylist()) for name in (staging.REASON, staging.AT))
         return Judged(found.drop_columns([staging.ROW, staging.REASON, staging.AT]), reasons, columns)
 
-    def _decisive(self, table: str, rows: Sequence[Row]) -> frozenset[str]:
-        """Columns sent that matter by being there."""
+    def decisive(self, table: str, rows: Sequence[Row]) -> frozenset[str]:
+        """Columns sent that matter by being there: only rows that agree on them may be cleaned together."""
         minor = {column.stored for column in CONTRACT[table].mappable if column.kind == "money"}
         return frozenset((minor | set(self._config.tables[table].constants)) & {name for row in rows for name in row})
 
@@ -127,8 +133,9 @@ class PreparedCleaning:
             name = f"rows_{len(self._statements)}"
             schema = self._schema(CONTRACT[table], decisive)
             raw = self._backend.create_table(name, schema=schema)
-            self._connection.execute(f"PREPARE clean_{name} AS {self._sql(table, raw, repeats=repeats)}")
-            self._statements[key] = _Statement(f"clean_{name}", name, schema.to_pyarrow())
+            sql, gives = self._sql(table, raw, repeats=repeats)
+            self._connection.execute(f"PREPARE clean_{name} AS {sql}")
+            self._statements[key] = _Statement(f"clean_{name}", name, schema.to_pyarrow(), gives.to_pyarrow())
         return self._statements[key]
 
     def _schema(self, spec: TableSpec, decisive: frozenset[str]) -> ibis.Schema:
@@ -144,7 +151,8 @@ class PreparedCleaning:
             columns |= {name: "float64" if kind == "number" else "string" for name, kind in extra.items()}
         return ibis.schema(columns)
 
-    def _sql(self, table: str, raw: ir.Table, *, repeats: bool) -> str:
+    def _sql(self, table: str, raw: ir.Table, *, repeats: bool) -> tuple[str, ibis.Schema]:
+        """Text of a statement, and the columns it gives."""
         spec = CONTRACT[table]
         mapped = mapped_rows(self._config, table, raw)
         moment = ibis.table({"now": "timestamp(6)"}, name="moment")
@@ -160,7 +168,7 @@ class PreparedCleaning:
         last = "SELECT * FROM judged"
         if repeats and marks_repeats(spec, present):
             last = f"SELECT * FROM ({repeats_query(spec, stage, 'judged', present)})"  # noqa: S608 - contract names
-        return f"WITH {named} {last}"
+        return f"WITH {named} {last}", stage.schema()
 
 
 def _sent_type(column: Column) -> str:
@@ -180,3 +188,10 @@ def _sent(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 
 def _as(value: Scalar, kind: pa.DataType) -> Scalar:
     return float(value) if pa.types.is_floating(kind) and value is not None else value
+
+
+def _arrow(cells: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Column of a result; masked cells are null."""
+    values = np.ma.getdata(cells)
+    values = values.astype("datetime64[D]") if pa.types.is_date(kind) else values
+    return pa.array(values, kind, mask=np.ma.getmaskarray(cells))
