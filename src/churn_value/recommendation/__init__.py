@@ -1,0 +1,1 @@
+"""What a customer is likely to buy next, and what they are in the habit of buying and where."""

@@ -1,0 +1,106 @@
+"""Who bought what on which day, as known at one as_of: all that the recommender ever sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.features.asof import past_of
+from churn_value.features.purchases import is_bought
+from churn_value.tables.load import Tables
+
+Kind = Literal["category", "product_id"]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Baskets:
+    """Distinct (customer, item, day) purchases before one as_of.
+
+    Parameters
+    ----------
+    customers
+        Ids, ascending.
+    items
+        Names, ascending.
+    customer, item
+        Place of each purchase among them, shape (n,); sorted by customer, item, then oldest first.
+    age_days
+        Age of each purchase, at least 1; shape (n,).
+    lines
+        Lines bought that day, shape (n,).
+    """
+
+    customers: tuple[str, ...]
+    items: tuple[str, ...]
+    customer: Ints
+    item: Ints
+    age_days: Ints
+    lines: Ints
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Baskets:
+        """Baskets of rows ``customer_id``, ``item``, ``age_days``, ``lines``, one per customer, item and day."""
+        customer, customers = pd.factorize(frame["customer_id"].to_numpy(dtype=object), sort=True)
+        item, items = pd.factorize(frame["item"].to_numpy(dtype=object), sort=True)
+        age, lines = (frame[name].to_numpy(dtype=np.int64) for name in ("age_days", "lines"))
+        order = np.lexsort((-age, item, customer))
+        return cls(
+            tuple(customers), tuple(items), *(cells.astype(np.int64)[order] for cells in (customer, item, age, lines))
+        )
+
+    def within(self, days: int) -> Baskets:
+        """Purchases at most `days` old; customers and items keep their places."""
+        kept = self.age_days <= days
+        cells = (self.customer[kept], self.item[kept], self.age_days[kept], self.lines[kept])
+        return Baskets(self.customers, self.items, *cells)
+
+
+def item_kind(tables: Tables) -> Kind | None:
+    """What is recommended: categories where purchases have them, else products, else nothing."""
+    present = tables.present.get("purchases", frozenset())
+    return "category" if "category" in present else "product_id" if "product_id" in present else None
+
+
+def bought_before(purchases: ir.Table, column: str, as_of: date, customer_ids: Sequence[str] | None = None) -> ir.Table:
+    """Lines bought per customer, item and day before `as_of`, by the law of time of the features.
+
+    Parameters
+    ----------
+    purchases
+        Accepted rows of the table.
+    column
+        ``category``, ``product_id`` or ``channel``; rows without it do not count.
+    as_of
+        Date whose past is seen.
+    customer_ids
+        Whose; None takes everyone's.
+
+    Returns
+    -------
+    ir.Table
+        ``customer_id``, ``item``, ``age_days`` (at least 1), ``lines`` (at least 1).
+    """
+    asked = purchases.select("customer_id").distinct()
+    if customer_ids is not None:
+        asked = asked.filter(asked.customer_id.isin(list(customer_ids)))
+    past = past_of("purchases", purchases, asked.mutate(as_of=ibis.date(as_of.year, as_of.month, as_of.day)))
+    past = past.filter(is_bought(past)).drop_null(column)
+    return past.group_by(["customer_id", past[column].name("item"), "age_days"]).aggregate(lines=past.count())
+
+
+def baskets(
+    tables: Tables, as_of: date, *, column: str | None = None, customer_ids: Sequence[str] | None = None
+) -> Baskets:
+    """Baskets of everyone who bought before `as_of`, or of the given customers; by default of `item_kind`."""
+    wanted = column or item_kind(tables) or "product_id"
+    rows = bought_before(tables.events["purchases"], wanted, as_of, customer_ids)
+    return Baskets.of(tables.connection.to_pandas(rows))
