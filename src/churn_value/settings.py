@@ -53,6 +53,14 @@ class Settings:
         """Last scored feature table, read by the service for answers by customer id."""
         return self.place(name) / "features.parquet"
 
+    def events(self, name: str) -> Path:
+        """Store of the events that have arrived, made by `pipelines.backfill`."""
+        return self.place(name) / "events.db"
+
+    def score_log(self, name: str) -> Path:
+        """Folder of the service's hash-chained log of answers."""
+        return self.place(name) / "score_log"
+
     def scores(self, name: str) -> Path:
         """Folder of the answers for the whole base, one file per as_of."""
         return self.place(name) / "scores"

@@ -7,6 +7,7 @@ from served_company import NAME, export, settings_at
 
 from churn_value.service.http import application
 from churn_value.service.options import Options
+from churn_value.service.serve import running
 from churn_value.service.serving import Serving
 from churn_value.settings import Settings
 
@@ -75,3 +76,10 @@ def open_service(runner):
 def client(company, open_service) -> Caller:
     """Caller of a service that nobody breaks."""
     return open_service(company.settings)[1]
+
+
+@pytest.fixture(scope="session")
+def address(company):
+    """One real service process, for all tests that only ask."""
+    with running(NAME, settings=company.settings, options=Options(name=NAME, poll_s=0.1)) as url:
+        yield url

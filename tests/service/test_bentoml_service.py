@@ -13,26 +13,17 @@ from served_company import AS_OF, NAME
 
 from churn_value.scoring.score import score
 from churn_value.service.client import Client, ServiceRefused
-from churn_value.service.options import Options
-from churn_value.service.serve import LOCAL, running
+from churn_value.service.serve import LOCAL
 
 STOCK_ROUTES = [
     "/",
     "/docs.json",
     "/schema.json",
-    "/metrics",
     "/healthz",
     "/static_content/index.css",
     "/submit",
     "/churn_value",
 ]
-
-
-@pytest.fixture(scope="module")
-def address(company):
-    """One real service process for the tests of this module."""
-    with running(NAME, settings=company.settings, options=Options(name=NAME, poll_s=0.1)) as url:
-        yield url
 
 
 @pytest.fixture
@@ -129,7 +120,7 @@ async def main():
         assert early.json()["code"] == "STARTING", early.text
         async with app.router.lifespan_context(app):
             assert (await client.get("/readyz")).json()["ready"]
-            assert (await client.get("/metrics")).status_code == 404
+            assert "churn_value_ready 1.0" in (await client.get("/metrics")).text
             answer = await client.post("/v1/score", json={"items": [{"customer_id": "0001"}]})
             assert answer.json()["results"][0]["status"] == "ok", answer.text
         assert (await client.get("/readyz")).json()["faults"] == ["STOPPING"]

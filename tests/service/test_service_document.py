@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from served_company import NAME
+
 from churn_value.service.options import Options
 from churn_value.service.problems import PROBLEMS
 from churn_value.service.requests import FAULTS
@@ -26,11 +28,14 @@ def test_every_setting_stands_in_the_document():
     assert {name for name in names if f"`{name}`" not in TEXT} == set()
 
 
+EXAMPLE = re.compile(r"""^curl -s http://127\.0\.0\.1:3000(\S+) .*?-d '(.*?)'$""", re.MULTILINE | re.DOTALL)
+
+
 def test_the_requests_of_the_document_are_answered(client):
-    bodies = re.findall(r"-d '(.*)'$", TEXT, re.MULTILINE)
-    assert len(bodies) == 3
-    for body in bodies:
-        response = client.post("/v1/score", json=json.loads(body))
+    examples = EXAMPLE.findall(TEXT)
+    assert len(examples) == TEXT.count("curl -s http")
+    for path, body in examples:
+        response = client.post(path.replace("completejourney", NAME), json=json.loads(body))
         assert response.status_code == 200, response.text
-        errors = {result["error"]["code"] for result in response.json()["results"] if result["error"]}
+        errors = {result["error"]["code"] for result in response.json().get("results", []) if result["error"]}
         assert errors <= {"CUSTOMER_NOT_FOUND"}

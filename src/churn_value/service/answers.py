@@ -1,4 +1,4 @@
-"""One request's bytes in, the content of its response out: parse, gather features, score, put in order.
+"""One request in, the content of its response out: gather features, score, put in order.
 
 Runs in a scoring thread and reads the worker's state once, so that every answer of a response comes from one model.
 Customers by id, by features and by events differ only in where their features come from; one `score` answers them all.
@@ -17,27 +17,24 @@ from churn_value.scoring.answer import SCHEMA_VERSION, Answer, ModelName, Policy
 from churn_value.scoring.score import score
 from churn_value.service.champion import Served
 from churn_value.service.description import model_name, policy_name
-from churn_value.service.events import features_from_events
-from churn_value.service.given import frame_from_features
+from churn_value.service.gathered import gather
 from churn_value.service.isolation import isolated
 from churn_value.service.problems import refusal
-from churn_value.service.requests import FAULTS, EventsItem, FeaturesItem, ItemFault, Request, StoredItem, read
+from churn_value.service.requests import FAULTS, ItemFault, Request
 from churn_value.service.serving import Serving
 from churn_value.service.store import FeatureStore
-from churn_value.service.strict_json import parse
 
 Result = dict[str, Any]
-Gathered = tuple[dict[int, pd.DataFrame], dict[int, ItemFault]]
 ENVELOPE_KEYS = ("model", "policy")
 
 
-def respond(body: bytes, serving: Serving, *, request_id: str, now: datetime) -> dict[str, Any]:
+def respond(request: Request, serving: Serving, *, request_id: str, now: datetime) -> dict[str, Any]:
     """Content of the response to ``POST /v1/score``.
 
     Parameters
     ----------
-    body
-        As received.
+    request
+        A checked envelope with its items.
     serving
         State of the worker.
     request_id
@@ -48,13 +45,12 @@ def respond(body: bytes, serving: Serving, *, request_id: str, now: datetime) ->
     Raises
     ------
     RequestError
-        When the request as a whole is refused, or no model is loaded.
+        When no model is loaded.
     """
-    request = read(parse(body), serving.options)
     served = serving.champion.current
     if served is None:
         raise refusal("NO_MODEL")
-    rows, faults = _gather(request, served, serving.store, now)
+    rows, faults = gather(request, served, serving, now)
     results, more_faults = _scored(rows, request, served, serving.store, now=now)
     for index, fault in (faults | more_faults).items():
         results[index] = _fault_result(fault, index, request.customer_ids[index])
@@ -66,47 +62,6 @@ def respond(body: bytes, serving: Serving, *, request_id: str, now: datetime) ->
         "policy": policy_name(served),
         "results": [results[index] for index in range(len(request.items))],
     }
-
-
-def _gather(request: Request, served: Served, store: FeatureStore, now: datetime) -> Gathered:
-    """One-row feature frame, or fault, of each item."""
-    faults = {index: item for index, item in enumerate(request.items) if isinstance(item, ItemFault)}
-    stored = {index: item.customer_id for index, item in enumerate(request.items) if isinstance(item, StoredItem)}
-    given = {index: item for index, item in enumerate(request.items) if isinstance(item, FeaturesItem)}
-    events = {index: item for index, item in enumerate(request.items) if isinstance(item, EventsItem)}
-    rows: dict[int, pd.DataFrame] = {}
-    parts = [_from_store(stored, served, store), _from_features(given, served)]
-    if events:
-        parts.append(features_from_events(events, served.event_features, now))
-    for part_rows, part_faults in parts:
-        rows |= part_rows
-        faults |= part_faults
-    return rows, faults
-
-
-def _from_store(customer_ids: Mapping[int, str], served: Served, store: FeatureStore) -> Gathered:
-    rows: dict[int, pd.DataFrame] = {}
-    faults: dict[int, ItemFault] = {}
-    needed = set(served.bundle.catalog.names)
-    for index, row in zip(customer_ids, store.find(list(customer_ids.values())), strict=True):
-        if row is None:
-            faults[index] = ItemFault("CUSTOMER_NOT_FOUND", "customer_id")
-        elif not needed.issubset(row.columns):
-            faults[index] = ItemFault("FEATURES_OUTDATED", "customer_id")
-        else:
-            rows[index] = row
-    return rows, faults
-
-
-def _from_features(items: Mapping[int, FeaturesItem], served: Served) -> Gathered:
-    rows: dict[int, pd.DataFrame] = {}
-    faults: dict[int, ItemFault] = {}
-    for index, item in items.items():
-        try:
-            rows[index] = frame_from_features(item, served.bundle)
-        except ItemFault as fault:
-            faults[index] = fault
-    return rows, faults
 
 
 def _scored(

@@ -16,21 +16,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_value.errors import ConfigError
 from churn_value.service.problems import refusal
+from churn_value.service.routes import Scope, plan_of
 
-Scope = Literal["score", "admin"]
 LONGEST_KEY = 512
 LARGEST_FILE_BYTES = 1_048_576
-OPEN_ROUTES = frozenset({"/livez", "/readyz"})
-ROUTE_SCOPES: dict[str, frozenset[str]] = {
-    "/v1/score": frozenset({"score"}),
-    "/v1/model": frozenset({"score", "admin"}),
-}
 
 
 class KeyEntry(BaseModel):
@@ -196,8 +191,8 @@ def check_key(store: KeyStore, path: str, headers: Sequence[bytes]) -> None:
     scopes = store.scopes(presented_key(headers))
     if scopes is None:
         raise refusal("KEY_INVALID")
-    needed = ROUTE_SCOPES.get(path)
-    if needed is not None and not scopes & needed:
+    plan = plan_of(path)
+    if plan is not None and not scopes & plan.scopes:
         raise refusal("SCOPE_MISSING")
 
 
@@ -205,7 +200,7 @@ def main() -> None:
     """Make a key; the key itself is shown this once and stored nowhere."""
     parser = argparse.ArgumentParser(prog="python -m churn_value.service.auth", description=main.__doc__)
     parser.add_argument("name", help="who will use the key")
-    parser.add_argument("--scope", action="append", choices=("score", "admin"), help="may be given twice")
+    parser.add_argument("--scope", action="append", choices=get_args(Scope), help="may be given again")
     arguments = parser.parse_args()
     key = secrets.token_urlsafe(32)
     entry = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from churn_value.service.champion import Served
+from churn_value.service.serving import Serving
 
 ALIAS = "champion"
 
@@ -54,4 +55,14 @@ def describe(served: Served) -> dict[str, Any]:
             {"name": feature.name, "type": feature.dtype, "unit": feature.unit, "group": feature.group}
             for feature in bundle.catalog.features
         ],
+    }
+
+
+def readiness(serving: Serving) -> dict[str, Any]:
+    """Content of ``GET /readyz``: whether the worker can score, with which version, and what to look at."""
+    served = serving.champion.current
+    return {
+        "ready": not serving.blockers(),
+        "version": served.version if served else None,
+        "faults": list(serving.faults()),
     }

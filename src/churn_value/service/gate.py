@@ -17,13 +17,16 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from churn_value.errors import ChurnValueError
-from churn_value.service.auth import OPEN_ROUTES, ROUTE_SCOPES, KeyStore, check_key, check_local
+from churn_value.service.auth import KeyStore, check_key, check_local
+from churn_value.service.metrics import Meters
 from churn_value.service.problems import document, problem, refusal
+from churn_value.service.routes import OPEN_ROUTES, label
 
 REQUEST_ID = "churn_value.request_id"
 CODE = "churn_value.code"
 ITEMS = "churn_value.items"
 HTTP_OK = 200
+CALLER_GONE = 499
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -39,10 +42,18 @@ class Correlation:
     """Give each request an id, send it back, and write one log line without ids or values of customers.
 
     Health checks that went well are not logged: an orchestrator asks every few seconds.
+
+    Parameters
+    ----------
+    app
+        What is behind.
+    meters
+        Counts each request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
         self.app = app
+        self.meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -59,11 +70,25 @@ class Correlation:
                 message = _with_id(message, request_id)
             await send(message)
 
+        ended = False
         try:
             await self.app(scope, receive, note)
+            ended = True
+        except asyncio.CancelledError:
+            status = status or CALLER_GONE
+            raise
         finally:
-            if status != HTTP_OK or scope["path"] not in OPEN_ROUTES:
-                log.info(_line(scope, status, time.perf_counter() - started))
+            if status == 0:
+                # The answer to a fault of ours is made further out.
+                status = CALLER_GONE if ended else 500
+                scope[CODE] = None if ended else "INTERNAL"
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route, method = label(scope["path"]), scope["method"] if scope["method"] in METHODS else "other"
+        self.meters.answered(route, method, status, scope.get(CODE), seconds)
+        if status != HTTP_OK or route not in OPEN_ROUTES:
+            log.info(_line(scope, route, method, status, seconds))
 
 
 def _request_id(scope: Scope) -> str:
@@ -79,14 +104,12 @@ def _with_id(message: Message, request_id: str) -> Message:
     return {**message, "headers": [*headers, (b"x-request-id", request_id.encode("ascii"))]}
 
 
-def _line(scope: Scope, status: int, seconds: float) -> str:
-    path = scope["path"]
-    known = path in OPEN_ROUTES or path in ROUTE_SCOPES
+def _line(scope: Scope, route: str, method: str, status: int, seconds: float) -> str:
     line = {
         "event": "request",
         "request_id": scope[REQUEST_ID],
-        "method": scope["method"] if scope["method"] in METHODS else "other",
-        "route": path if known else "other",
+        "method": method,
+        "route": route,
         "status": status,
         "code": scope.get(CODE),
         "items": scope.get(ITEMS),
@@ -118,7 +141,7 @@ class Refusals:
             scope[CODE] = error.code
             _, content = document(error, scope[REQUEST_ID])
             log.debug(json.dumps(content))
-            await problem(error, scope[REQUEST_ID])(scope, receive, send)
+            await problem(error, scope[REQUEST_ID], path=scope["path"])(scope, receive, send)
 
 
 class Callers:

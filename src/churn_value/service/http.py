@@ -6,7 +6,7 @@ content type; the caller's key and scope; the route; the body's bytes; the queue
 
 from __future__ import annotations
 
-import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,21 +19,27 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import churn_value
+from churn_value.service import v2
 from churn_value.service.admission import Admission
-from churn_value.service.answers import respond
-from churn_value.service.description import describe
+from churn_value.service.arrivals import receive
+from churn_value.service.champion import Served
+from churn_value.service.description import describe, readiness
+from churn_value.service.exchange import KSERVE, MLFLOW, OWN, Dialect, exchange
 from churn_value.service.gate import CODE, ITEMS, REQUEST_ID, BodyLimits, Callers, Correlation, JsonOnly, Refusals
+from churn_value.service.metrics import MEDIA_TYPE
+from churn_value.service.openapi import openapi
 from churn_value.service.problems import problem, refusal
+from churn_value.service.routes import PLANS
 from churn_value.service.serving import Serving
+from churn_value.service.strict_json import dump, parse
 
-
-def dump(content: object) -> bytes:
-    """Strict JSON in UTF-8: a number that is not finite is a fault of ours and raises."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def _json(content: object, status: int = 200) -> Response:
-    return Response(dump(content), status, {"Cache-Control": "no-store"}, "application/json")
+    headers = {"Cache-Control": "no-store", **({"Retry-After": "1"} if status == 503 else {})}
+    return Response(dump(content), status, headers, "application/json")
 
 
 class Routes:
@@ -51,15 +57,57 @@ class Routes:
         self.admission = Admission(options.threads, options.waiting, options.deadline_s)
         self.threads: anyio.CapacityLimiter | None = None
 
-    async def score(self, request: Request) -> Response:
-        """``POST /v1/score``: one answer per item, in the order sent."""
+    def handlers(self) -> dict[tuple[str, str], Handler]:
+        """Handler of each route by method and path, in the order of the plans."""
+        found: dict[tuple[str, str], Handler] = {
+            ("POST", "/v1/score"): self._scored_in(OWN),
+            ("POST", "/v1/events"): self.events,
+            ("POST", "/invocations"): self._scored_in(MLFLOW),
+            ("GET", "/v1/model"): self.model,
+            ("GET", "/livez"): self.livez,
+            ("GET", "/readyz"): self.readyz,
+            ("GET", "/ping"): self.readyz,
+            ("GET", "/health"): self.readyz,
+            ("GET", "/metrics"): self.metrics,
+            ("GET", "/openapi.json"): self.openapi,
+            ("GET", "/v2"): self.v2_server,
+            ("GET", "/v2/health/live"): self.v2_live,
+            ("GET", "/v2/health/ready"): self.v2_ready,
+        }
+        for base in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+            found["GET", base] = self.v2_model
+            found["GET", f"{base}/ready"] = self.v2_ready
+            found["POST", f"{base}/infer"] = self._scored_in(KSERVE)
+        return {(plan.method, plan.path): found[plan.method, plan.path] for plan in PLANS}
+
+    def _scored_in(self, dialect: Dialect) -> Handler:
+        """Handler that answers for customers in the words of a protocol."""
+
+        async def scored(request: Request) -> Response:
+            self._check_named(request)
+            body = await _whole_body(request)
+            with self.serving.meters.inside.track_inprogress():
+                async with self.admission.slot():
+                    content, count = await anyio.to_thread.run_sync(
+                        self._exchange, body, dialect, request.scope[REQUEST_ID], limiter=self._limiter()
+                    )
+            request.scope[ITEMS] = count
+            return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
+
+        return scored
+
+    async def events(self, request: Request) -> Response:
+        """``POST /v1/events``: rows of customers, answered when they are on disk."""
         body = await _whole_body(request)
         async with self.admission.slot():
-            answer = await anyio.to_thread.run_sync(
-                self._score, body, request.scope[REQUEST_ID], limiter=self._limiter()
+            content = await anyio.to_thread.run_sync(
+                self._receive, body, request.scope[REQUEST_ID], limiter=self._limiter()
             )
-        request.scope[ITEMS] = answer[1]
-        return Response(answer[0], 200, {"Cache-Control": "no-store"}, "application/json")
+        request.scope[ITEMS] = len(content["results"])
+        return _json(content)
+
+    def _receive(self, body: bytes, request_id: str) -> dict[str, Any]:
+        return receive(parse(body), self.serving, request_id=request_id, now=datetime.now(UTC))
 
     def _limiter(self) -> anyio.CapacityLimiter:
         """Threads of this worker; made on the event loop's first request, where it belongs."""
@@ -67,16 +115,27 @@ class Routes:
             self.threads = anyio.CapacityLimiter(self.serving.options.threads)
         return self.threads
 
-    def _score(self, body: bytes, request_id: str) -> tuple[bytes, int]:
-        content = respond(body, self.serving, request_id=request_id, now=datetime.now(UTC))
-        return dump(content), len(content["results"])
+    def _exchange(self, body: bytes, dialect: Dialect, request_id: str) -> tuple[bytes, int]:
+        return exchange(body, self.serving, dialect, request_id=request_id, now=datetime.now(UTC))
 
-    async def model(self, _: Request) -> Response:
-        """``GET /v1/model``: what is served, and how good it was found."""
+    def _served(self) -> Served:
         served = self.serving.champion.current
         if served is None:
             raise refusal("NO_MODEL")
-        return _json(describe(served))
+        return served
+
+    def _check_named(self, request: Request) -> None:
+        """Refuse a model or version in the path that is not the one being served."""
+        name, version = request.path_params.get("model"), request.path_params.get("version")
+        current = self.serving.champion.current
+        if name not in (None, self.serving.options.name) or (version is not None and current is None):
+            raise refusal("MODEL_UNKNOWN")
+        if current is not None and version not in (None, current.version):
+            raise refusal("MODEL_UNKNOWN")
+
+    async def model(self, _: Request) -> Response:
+        """``GET /v1/model``: what is served, and how good it was found."""
+        return _json(describe(self._served()))
 
     async def livez(self, _: Request) -> Response:
         """``GET /livez``: the process answers; nothing else is meant, so that a bad model causes no restarts."""
@@ -84,14 +143,37 @@ class Routes:
 
     async def readyz(self, _: Request) -> Response:
         """``GET /readyz``: 200 when a verified model is loaded and callers can be told apart, else 503 with why."""
-        blockers = self.serving.blockers()
-        served = self.serving.champion.current
-        content: dict[str, Any] = {
-            "ready": not blockers,
-            "version": served.version if served else None,
-            "faults": list(self.serving.faults()),
-        }
-        return _json(content, 503 if blockers else 200)
+        content = readiness(self.serving)
+        return _json(content, 200 if content["ready"] else 503)
+
+    async def metrics(self, _: Request) -> Response:
+        """``GET /metrics``: figures of all workers; read from files, so not on the event loop."""
+        content = await anyio.to_thread.run_sync(self.serving.meters.exposition)
+        return Response(content, 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
+
+    async def openapi(self, _: Request) -> Response:
+        """``GET /openapi.json``: every route, status and schema."""
+        return _json(openapi(self.serving.options))
+
+    async def v2_server(self, _: Request) -> Response:
+        """``GET /v2``."""
+        return _json(v2.server_metadata(churn_value.__version__))
+
+    async def v2_live(self, _: Request) -> Response:
+        """``GET /v2/health/live``."""
+        return _json({"live": True})
+
+    async def v2_ready(self, request: Request) -> Response:
+        """``GET /v2/health/ready`` and of a model."""
+        self._check_named(request)
+        ready = not self.serving.blockers()
+        return _json({"ready": ready}, 200 if ready else 503)
+
+    async def v2_model(self, request: Request) -> Response:
+        """``GET /v2/models/{model}``."""
+        self._check_named(request)
+        served = self._served()
+        return _json(v2.model_metadata(self.serving.options.name, served.version, served.bundle))
 
 
 async def _whole_body(request: Request) -> bytes:
@@ -107,13 +189,13 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     named = refusal("METHOD_NOT_ALLOWED" if status == 405 else "NOT_FOUND")
     headers = error.headers if isinstance(error, HTTPException) else None
     request.scope[CODE] = named.code
-    return problem(named, request.scope[REQUEST_ID], headers)
+    return problem(named, request.scope[REQUEST_ID], headers, path=request.scope["path"])
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """A fault of ours: the caller learns the request id, the log the kind of error; the server's log has the rest."""
     del error
-    return problem(refusal("INTERNAL"), request.scope.get(REQUEST_ID, "-"))
+    return problem(refusal("INTERNAL"), request.scope.get(REQUEST_ID, "-"), path=request.scope["path"])
 
 
 def application(serving: Serving) -> Starlette:
@@ -127,14 +209,9 @@ def application(serving: Serving) -> Starlette:
     routes = Routes(serving)
     options = serving.options
     return Starlette(
-        routes=[
-            Route("/v1/score", routes.score, methods=["POST"]),
-            Route("/v1/model", routes.model, methods=["GET"]),
-            Route("/livez", routes.livez, methods=["GET"]),
-            Route("/readyz", routes.readyz, methods=["GET"]),
-        ],
+        routes=[Route(path, handler, methods=[method]) for (method, path), handler in routes.handlers().items()],
         middleware=[
-            Middleware(Correlation),
+            Middleware(Correlation, meters=serving.meters),
             Middleware(Refusals),
             Middleware(BodyLimits, largest=options.body_bytes, timeout_s=options.body_timeout_s),
             Middleware(JsonOnly),

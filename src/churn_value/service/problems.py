@@ -48,6 +48,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "SCOPE_MISSING": (403, "The key lacks the scope this route needs."),
         # the place
         "NOT_FOUND": (404, "There is no such route."),
+        "MODEL_UNKNOWN": (404, "The service does not serve that model, or not in that version."),
         "METHOD_NOT_ALLOWED": (405, "The route does not have this method."),
         # the document
         "REQUEST_NOT_OBJECT": (422, "The document must be an object with the key items."),
@@ -55,10 +56,18 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "FIELD_UNKNOWN": (422, "The object has a key that is not part of the request."),
         "FIELD_INVALID": (422, "A key has a value of the wrong type or range."),
         "ITEMS_EMPTY": (422, "items must hold at least one item."),
+        "TABLE_INVALID": (
+            422,
+            "Send dataframe_split, dataframe_records, instances or inputs: one, in its own form.",
+        ),
+        "TENSOR_INVALID": (422, "Inputs are columns of one length whose shape, datatype and data agree."),
+        "OUTPUT_UNKNOWN": (422, "An output asked for is not one the model has."),
         # the state of the service
         "OVERLOADED": (429, "Too many requests are waiting; try again shortly."),
         "INTERNAL": (500, "The service failed; the operator's log has the request id."),
         "NO_MODEL": (503, "No verified model is loaded yet."),
+        "EVENTS_UNAVAILABLE": (503, "Events cannot be kept now, or this company keeps none; nothing was kept."),
+        "STORAGE_FULL": (507, "The disk takes no more; nothing was kept."),
         "WAITED_TOO_LONG": (503, "The request waited too long for its turn; try again shortly."),
         "STARTING": (503, "The service is starting or stopping."),
     }
@@ -100,13 +109,24 @@ def document(error: ChurnValueError, request_id: str) -> tuple[int, dict[str, An
     return status, content
 
 
-def problem(error: ChurnValueError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Response that carries the problem document of an error."""
+def in_dialect(content: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """A problem document with the keys that clients of another protocol look for on its routes."""
+    if path.startswith("/v2"):
+        return {**content, "error": content["detail"]}
+    if path == "/invocations":
+        return {**content, "error_code": content["code"], "message": content["detail"]}
+    return dict(content)
+
+
+def problem(
+    error: ChurnValueError, request_id: str, headers: Mapping[str, str] | None = None, *, path: str = ""
+) -> Response:
+    """Response that carries the problem document of an error on a path."""
     status, content = document(error, request_id)
     extra = {"X-Request-Id": request_id, "Cache-Control": "no-store", **(headers or {})}
     if status in (429, 503):
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
     if status == 401:
         extra.setdefault("WWW-Authenticate", "Bearer")
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    body = json.dumps(in_dialect(content, path), ensure_ascii=False, allow_nan=False).encode()
     return Response(body, status, extra, MEDIA_TYPE)

@@ -36,8 +36,7 @@ FAULTS: Mapping[str, tuple[Status, str]] = {
     "COLUMN_MISSING": ("invalid", "A row lacks a column the table contract requires."),
     "ROW_INVALID": ("invalid", "A row has a value of the wrong type or range."),
     "EVENTS_REFUSED": ("invalid", "The events break the table contract."),
-    "EVENTS_NOT_SEPARATED": ("invalid", "Too many items are at fault to tell this one apart; send it by itself."),
-    "CUSTOMER_NOT_FOUND": ("not_found", "The customer is not in the last scored feature table."),
+    "CUSTOMER_NOT_FOUND": ("not_found", "The customer is neither in the last scored feature table nor in the event store."),
     "FEATURES_OUTDATED": (
         "ineligible",
         "The last scored feature table was made for another model; score the base again.",
@@ -78,6 +77,14 @@ class StoredItem(_Part):
     customer_id: CustomerId
 
 
+class LiveItem(_Part):
+    """A customer by id, answered from the events in the store; `as_of` is by default the midnight after now."""
+
+    customer_id: CustomerId
+    source: Literal["events"]
+    as_of: AsOf | None = None
+
+
 class FeaturesItem(_Part):
     """A customer with features by their catalog names; features left out count as unknown."""
 
@@ -94,7 +101,7 @@ class EventsItem(_Part):
     events: dict[str, list[dict[str, Scalar]]]
 
 
-Item = StoredItem | FeaturesItem | EventsItem
+Item = StoredItem | LiveItem | FeaturesItem | EventsItem
 
 
 class Envelope(_Part):
@@ -154,11 +161,13 @@ def _read_item(item: object) -> Item | ItemFault:
         return ItemFault("ITEM_NOT_OBJECT")
     if "features" in item and "events" in item:
         return ItemFault("ITEM_AMBIGUOUS")
-    model: type[StoredItem | FeaturesItem | EventsItem] = StoredItem
+    model: type[StoredItem | LiveItem | FeaturesItem | EventsItem] = StoredItem
     if "features" in item:
         model = FeaturesItem
     elif "events" in item:
         model = EventsItem
+    elif "source" in item:
+        model = LiveItem
     try:
         return model.model_validate(item)
     except ValidationError as error:

@@ -6,7 +6,9 @@ import logging
 from threading import Event, Thread
 
 from churn_value.service.auth import KeyStore
-from churn_value.service.champion import Champion
+from churn_value.service.champion import Champion, Served
+from churn_value.service.event_store import EventStore
+from churn_value.service.metrics import Meters
 from churn_value.service.options import Options
 from churn_value.service.store import FeatureStore
 from churn_value.settings import Settings
@@ -29,18 +31,31 @@ class Serving:
         self.options = options
         self.champion = Champion(settings.exported(options.name))
         self.store = FeatureStore(settings.scored_features(options.name), options.cache_bytes)
+        self.events = EventStore(settings.events(options.name))
         self.keys = KeyStore(options.keys_file)
+        self.meters = Meters()
         self._stop = Event()
         self._follower: Thread | None = None
         self._last_faults: tuple[str, ...] = ()
 
     def refresh(self) -> None:
         """Look once at the pointer, the feature table and the keys."""
-        for part in (self.keys, self.champion, self.store):
+        before = self.champion.current, self.champion.fault
+        for part in (self.keys, self.champion, self.store, self.events):
             part.refresh()
+        self._measure(*before)
         if self.faults() != self._last_faults:
             self._last_faults = self.faults()
             log.warning('{"event": "state", "faults": "%s"}', ",".join(self._last_faults) or "none")
+
+    def _measure(self, served: Served | None, fault: str | None) -> None:
+        now = self.champion.current
+        if now is not served:
+            self.meters.swaps.labels("swapped").inc()
+        elif self.champion.fault is not None and self.champion.fault != fault:
+            self.meters.swaps.labels("refused").inc()
+        version = now.version if now else None
+        self.meters.state(version, self.faults(), self.store.written_at_s, ready=not self.blockers())
 
     def start(self) -> None:
         """Load what is there, then look again every `poll_s` seconds until `stop`."""
@@ -73,5 +88,5 @@ class Serving:
 
     def faults(self) -> tuple[str, ...]:
         """Codes of everything an operator should look at, blockers first."""
-        others = (self.champion.fault, self.store.fault)
+        others = (self.champion.fault, self.store.fault, self.events.fault)
         return (*self.blockers(), *(fault for fault in others if fault))

@@ -131,6 +131,11 @@ class FeatureStore:
         """Rows of the table in use."""
         return len(self._snapshot) if self._snapshot else 0
 
+    @property
+    def written_at_s(self) -> float | None:
+        """When the newest table was written [s since 1970], or None when there was never one."""
+        return None if self._stamp is None else self._stamp[2] / 1e9
+
     def refresh(self) -> None:
         """Open the file again if it has been replaced."""
         try:

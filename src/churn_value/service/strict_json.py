@@ -46,6 +46,11 @@ def parse(body: bytes) -> object:
     return parsed
 
 
+def dump(content: object) -> bytes:
+    """Strict JSON in UTF-8: a number that is not finite is a fault of ours and raises."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
 def _text(body: bytes) -> str:
     if not body.strip():
         raise refusal("BODY_EMPTY")
