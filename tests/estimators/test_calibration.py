@@ -43,6 +43,13 @@ def test_what_is_calibrated_already_is_left_as_it_is():
 
 def test_a_shift_is_mended_by_the_stiffest_map_that_does():
     raw, churned, customers = sample(5_000, 3, lambda z: z - 0.7)
+    chosen = fit_calibration(raw, churned, customers, seed=1)
+    assert chosen.family == "identity"
+    assert chosen.shift == pytest.approx(-0.7, abs=0.1)
+
+
+def test_a_slope_is_mended_by_platt():
+    raw, churned, customers = sample(5_000, 3, lambda z: 0.6 * z - 0.7)
     assert fit_calibration(raw, churned, customers, seed=1).family == "platt"
 
 
@@ -71,7 +78,9 @@ def test_a_crowd_of_like_customers_set_a_little_aside_is_not_moved_far():
 def test_too_few_churners_teach_no_map():
     raw, churned, customers = sample(500, 6, lambda z: z - 6)
     assert churned.sum() < 50
-    assert fit_calibration(raw, churned, customers, seed=1) == Calibration("identity")
+    found = fit_calibration(raw, churned, customers, seed=1)
+    assert found.family == "identity"
+    assert found.probability(raw).mean() == pytest.approx(churned.mean())
 
 
 @settings(max_examples=40, deadline=None)
