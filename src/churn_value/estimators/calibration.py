@@ -3,8 +3,8 @@
 A map is fitted on rows later than those the trees were fitted on, and it is monotone: calibration never reorders
 customers. Three families, from stiff to flexible, each with a level of its own; a more flexible one is taken only with
 enough rows of both classes, and when its shape lowers the cross-validated log-loss by more than three standard errors
-of the difference: the level of one date is drift, and no evidence of a shape, and a shape that is noise costs calibration
-later (at two standard errors, one of five earlier cuts lost .005 of log-loss to a beta map).
+of the difference: the level of one date is drift, and no evidence of a shape, and a shape that is noise costs
+calibration later (at two standard errors, one of five earlier cuts lost .005 of log-loss to a beta map).
 
 ==========  ===================================================  ==========
 family      log-odds after, with z the raw log-odds              parameters
