@@ -16,6 +16,7 @@ from churn_value.config import Config, load_config
 from churn_value.dataset import features_at, observed_through
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
+from churn_value.recommendation.habits import with_habits
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.overrides import TierOverrides, override_rows, overrides_for, write_overrides
 from churn_value.scoring.score import score
@@ -70,7 +71,7 @@ def run(config: Config, settings: Settings, *, as_of: date | None = None, locale
     bundle.catalog.check(features)
     day = as_of or observed_through(config, tables)
     with step(f"features of everyone as of {day}"):
-        frame = features_at(config, tables, features, day)
+        frame = with_habits(features_at(config, tables, features, day), tables, day, bundle.recommender)
     archive, stored = ScoreArchive(settings.scores(config.name)), settings.scored_features(config.name)
     before = archive.previous(day)
     threads, today = config.tuning.threads, now.date()

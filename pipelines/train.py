@@ -92,7 +92,7 @@ def run(config: Config, settings: Settings) -> Result:
             model = fitted(data, config, searched)
         with step("judging on the test rows, beside the baselines"):
             judged = judge(config, tables, data, model, champion)
-            bundle = pack(config, data, model, judged.evaluation, folder=place / "bundles", now=now)
+            bundle = pack(config, tables, data, model, judged.evaluation, folder=place / "bundles", now=now)
         with step("writing the run, its card and its report"):
             trained = Trained(config, data, checks, searched, model, judged, load_bundle(bundle))
             where, page = record(tracked, trained, bundle)

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
-from scored_company import AS_OF, POLICIES, population, written
+from scored_company import AS_OF, POLICIES, described, population, written
 from scored_company import loaded as load_company
 
+from churn_value.scoring.answer import Action
+from churn_value.scoring.habits_told import Habits, naming
 from churn_value.scoring.lifecycle import expected_next_purchase, lifecycle
 from churn_value.scoring.policy import load_policy
+from churn_value.scoring.portrait import payment_of, satisfaction_of
+from churn_value.scoring.portrait_parts import NextBest
 from churn_value.scoring.quantities import CELLS, NUMBERS
 from churn_value.scoring.rfm import grade, segment
 from churn_value.scoring.score import score
@@ -114,3 +120,53 @@ def test_every_ready_policy_places_everybody(tmp_path, policy):
         assert answer.tier is not None
         assert answer.portrait.lifecycle.code
         assert answer.actions
+
+
+def test_habits_beside_the_features_go_into_portrait_and_actions(bundle):
+    frame = population(3)
+    frame["purchase_days"] = 1.0
+    frame["days_since_last_purchase"], frame["mean_gap_days"], frame["open_tickets"] = 20.0, np.nan, 0.0
+    frame["satisfaction_level"], frame["expected"] = np.nan, 0.0
+    frame["habits__categories"] = [json.dumps([["tea", 0.75], ["jam", 0.25]]), "[]", None]
+    frame["habits__channels"] = [None] * 3
+    frame["habits__next_best"] = [json.dumps([["tea", 0.4, True], ["ham", 0.1, False]]), "[]", None]
+    known, none, unknown = (answer.to_dict() for answer in score(bundle, frame, locale="zh"))
+    assert known["portrait"]["preferred_categories"] == [{"name": "tea", "share": 0.75}, {"name": "jam", "share": 0.25}]
+    assert known["portrait"]["preferred_channels"] is None
+    assert known["portrait"]["next_best"][1] == {"name": "ham", "probability": 0.1, "bought_before": False}
+    assert none["portrait"]["preferred_categories"] == none["portrait"]["next_best"] == []
+    assert unknown["portrait"]["preferred_categories"] is unknown["portrait"]["next_best"] is None
+    speaking = [a for a in known["actions"] if a["about"]]
+    assert all(a["about"] == ["tea", "ham"] and a["text"].endswith("：tea、ham") for a in speaking)
+    silent = [a for answer in (none, unknown) for a in answer["actions"]]
+    assert not any(a["about"] for a in silent)
+
+
+def test_an_action_names_items_only_where_the_policy_lets_it():
+    known = Habits(next_best=tuple(NextBest(name, 0.1, False) for name in ("tea", "ham", "jam", "rye")))
+    own = tuple(Action(code, 1, "email", "marketing", 7, "Offer") for code in ("WIN_BACK_OFFER", "CARE_CALL"))
+    named = naming([own, own], [known, Habits()], RETAIL, "en")
+    assert [(a.about, a.text) for a in named[0]] == [(("tea", "ham", "jam"), "Offer: tea, ham, jam"), ((), "Offer")]
+    assert named[1] == own
+
+
+def test_satisfaction_and_payments_of_the_portrait_worked_by_hand():
+    features = (
+        described("satisfaction_change_30d", "SATISFACTION_TREND", "share", window=30, source="feedback"),
+        described("late_share", "PAYMENT_LATENESS", "share", source="payments"),
+    )
+    frame = pd.DataFrame({"satisfaction_change_30d": [0.05, 0.049, -0.2, np.nan], "never_asked": [0, 0, 0, 1.0]})
+    facts = {"open_tickets": np.array([0, 2, np.nan, 0]), "late_share": np.array([0.5, np.nan, 0, np.nan])}
+    facts |= dict.fromkeys(("overdue_share", "days_late_mean"), np.full(4, np.nan))
+    level = np.array([70.0, 50.0, 30.0, np.nan])
+    told = satisfaction_of(facts, level, frame, features, "en")
+    assert [one.trend and one.trend.code for one in told] == ["rising", "steady", "falling", None]
+    assert [(one.level, one.open_issues, one.never_asked) for one in told] == [
+        (70.0, 0, False),
+        (50.0, 2, False),
+        (30.0, None, False),
+        (None, 0, True),
+    ]
+    paid = payment_of(facts, np.array([80.0, np.nan, 90.0, np.nan]), features)
+    assert [one and (one.level, one.late_share) for one in paid] == [(80.0, 0.5), None, (90.0, 0.0), None]
+    assert satisfaction_of(facts, level, frame, (), "en") == payment_of(facts, level, ()) == [None] * 4

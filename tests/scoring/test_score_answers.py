@@ -122,6 +122,18 @@ def test_the_whole_answer_of_one_customer_worked_by_hand(tmp_path):
         "history": [{"code": "D", "since": "2025-07-01"}],
     }
     assert answer["portrait"] == {
+        "profile": {
+            "tenure_days": 100,
+            "attributes": [
+                {"code": "region", "label": "Attr region", "value": "north"},
+                {"code": "plan", "label": "Attr plan", "value": "basic"},
+            ],
+        },
+        "preferred_categories": None,
+        "preferred_channels": None,
+        "next_best": None,
+        "satisfaction": {"level": None, "trend": None, "open_issues": 0, "never_asked": True},
+        "payment": None,
         "lifecycle": {"code": "active", "label": "active"},
         "rfm": {"r": 5, "f": 1, "m": 1, "segment": "newcomer", "label": "newcomer"},
         "rhythm": {

@@ -20,6 +20,7 @@ from churn_value.recommendation.recommender import Recommender
 from churn_value.tables.load import Tables
 
 COLUMNS = ("categories", "channels", "next_best")
+PREFIX = "habits__"
 MOST_SHOWN = 5
 NEXT_SHOWN = 5
 _SHARE_DIGITS = 4
@@ -109,3 +110,20 @@ def habits(
         texts = [None if cells is None else cells.get(customer, "[]") for customer in customer_ids]
         frame[name] = pd.Series(texts, dtype=object)
     return frame
+
+
+def with_habits(
+    features: pd.DataFrame, tables: Tables, as_of: date, recommender: Recommender | None, *, everyone: bool = True
+) -> pd.DataFrame:
+    """Feature rows of one date with their customers' habits beside them, under the prefix `PREFIX`.
+
+    They ride on the feature rows so that a stored row gives the service the same portrait as the batch; models never
+    see them. Without purchases the rows come back as they are.
+    """
+    if "purchases" not in tables.events:
+        return features
+    found = habits(
+        tables, as_of, customer_ids=features["customer_id"].tolist(), recommender=recommender, everyone=everyone
+    )
+    beside = found[list(COLUMNS)].add_prefix(PREFIX).set_axis(features.index)
+    return pd.concat([features, beside], axis=1)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from churn_value.scoring.answer import Action, Disagreement, Labelled
+from churn_value.scoring.answer import Action, Disagreement
 from churn_value.scoring.policy import Policy
+from churn_value.scoring.portrait_parts import Labelled
 from churn_value.scoring.rules import first_match
 from churn_value.scoring.wording import Language
 

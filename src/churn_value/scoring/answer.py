@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from churn_value.scoring.answer_tiers import Levers, Tier
+from churn_value.scoring.portrait_parts import Portrait
 
 SCHEMA_VERSION = "1.0"
 Status = Literal["ok", "partial", "ineligible", "not_found", "invalid"]
@@ -89,45 +90,6 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class RfmScores:
-    """Recency, frequency, monetary, each 1 to 5, and the segment they make."""
-
-    r: int
-    f: int
-    m: int | None
-    segment: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """The customer's own pace of purchases."""
-
-    typical_gap_days: float | None
-    days_since_last_purchase: int | None
-    expected_next_purchase: date | None
-    overdue_days: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A code and its text in the language asked for."""
-
-    code: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Portrait:
-    """Who the customer is, in a few words."""
-
-    lifecycle: Labelled
-    rfm: RfmScores | None
-    rhythm: Rhythm | None
-    tags: tuple[Labelled, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ValueAtRisk:
     """Churn probability × value if retained, on the value's horizon [currency units]."""
 
@@ -181,7 +143,7 @@ class Explain:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do for the customer; priority 1 comes first."""
+    """Something to do for the customer; priority 1 comes first, `about` names items that suit the customer."""
 
     code: str
     priority: int
@@ -189,6 +151,7 @@ class Action:
     owner: str
     sla_days: int
     text: str
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@
       policy.yaml           the policy
       reference.json        the frozen reference population
       config.json           the configuration
+      recommender.json      next best items, where the company sells any (may be absent)
       golden.json           rows with their predictions, to the bit
 
 Nothing is a pickle. LightGBM's text parser can be made to write outside its memory by a damaged file, so the loader
@@ -32,9 +33,11 @@ from churn_value.config import Config
 from churn_value.errors import BundleError, FingerprintMismatch
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.features.catalog import Catalog, catalog
+from churn_value.recommendation.recommender import Recommender
 from churn_value.scoring.golden import check_golden, golden_of
+from churn_value.scoring.model_shape import Model
 from churn_value.scoring.policy import Policy, policy_of
-from churn_value.scoring.quantities import Described, Floats, Predicted
+from churn_value.scoring.quantities import Described
 from churn_value.scoring.reference import Reference
 from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addressed
 from churn_value.scoring.standing import Frozen
@@ -42,42 +45,8 @@ from churn_value.scoring.subscores import overall_thresholds
 from churn_value.scoring.wording import minor_units
 
 FORMAT = 1
+RECOMMENDER = "recommender.json"
 PARTS = ("features.json", "policy.yaml", "reference.json", "config.json", "golden.json")
-
-
-class Shape(Protocol):
-    """What scoring needs of a design."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Features in the order of the contributions' columns."""
-        ...
-
-    @property
-    def categories(self) -> Mapping[str, tuple[str, ...]]:
-        """Texts known at fit, by category feature."""
-        ...
-
-
-class Model(Protocol):
-    """What scoring needs of a model; `HurdleModel` is one."""
-
-    @property
-    def design(self) -> Shape:
-        """Order of the features."""
-        ...
-
-    def predict(self, frame: pd.DataFrame, *, threads: int = 1) -> Predicted:
-        """Predictions for the rows of `frame`."""
-        ...
-
-    def contributions(self, frame: pd.DataFrame, *, threads: int = 1) -> tuple[Floats, Floats | None]:
-        """Additive contributions of both heads, base last."""
-        ...
-
-    def to_files(self) -> dict[str, bytes]:
-        """The model by file name."""
-        ...
 
 
 class CatalogLike(Protocol):
@@ -158,6 +127,7 @@ class Bundle:
     reference: Reference = field(repr=False)
     config: Config = field(repr=False)
     frozen: Frozen = field(repr=False)
+    recommender: Recommender | None = field(default=None, repr=False)
 
     def under(self, policy: Policy) -> Bundle:
         """The same model under another policy, in memory only: to preview who would move."""
@@ -204,6 +174,7 @@ def write_bundle(
     manifest: Mapping[str, Any],
     golden: pd.DataFrame,
     parameters: Mapping[str, Any],
+    recommender: Recommender | None = None,
 ) -> Path:
     """Write a bundle: to a temporary directory, synced to disk, then renamed to its name.
 
@@ -218,6 +189,8 @@ def write_bundle(
         Some feature rows (20 to 200 are plenty), kept with their predictions.
     parameters
         What the catalog was made with, so that it can be made again.
+    recommender
+        Of next best items; None where there is nothing to recommend.
 
     Returns
     -------
@@ -238,6 +211,8 @@ def write_bundle(
     files["reference.json"] = reference.to_json().encode()
     files["config.json"] = _json(config.model_dump(mode="json"))
     files["golden.json"] = _json(golden_of(golden, model.predict(golden), model.design.names))
+    if recommender is not None:
+        files[RECOMMENDER] = recommender.to_json()
     return write_addressed(folder, files, {**manifest, "format": FORMAT})
 
 
@@ -289,7 +264,8 @@ def load_bundle(
     model = read_model(model_files)
     check_golden(golden, model, str(path))
     frozen = _frozen(reference, policy, config)
-    return Bundle(version, manifest, model, catalog, policy, reference, config, frozen)
+    recommender = Recommender.from_json(files[RECOMMENDER]) if RECOMMENDER in files else None
+    return Bundle(version, manifest, model, catalog, policy, reference, config, frozen, recommender)
 
 
 def _frozen(reference: Reference, policy: Policy, config: Config) -> Frozen:

@@ -1,19 +1,38 @@
-"""The portrait: life-cycle stage, RFM, rhythm and tags of each customer, in the language asked for."""
+"""The portrait: who each customer is, from features, quantities and habits, in the language asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from churn_value.scoring.answer import Labelled, Portrait, RfmScores, Rhythm
+from churn_value.scoring.habits_told import Habits
 from churn_value.scoring.lifecycle import expected_next_purchase
 from churn_value.scoring.policy import Policy
-from churn_value.scoring.quantities import Floats
+from churn_value.scoring.portrait_parts import (
+    Attribute,
+    Labelled,
+    PaymentDiscipline,
+    Portrait,
+    Profile,
+    RfmScores,
+    Rhythm,
+    Satisfaction,
+)
+from churn_value.scoring.quantities import Described, Floats, column, windowed
 from churn_value.scoring.wording import Language
+
+# A change of the mean score by less than five points of a hundred is noise of a few answers.
+STEADY_SHARE = 0.05
+_TRENDS = {
+    "en": {"rising": "rising", "steady": "steady", "falling": "falling"},
+    "zh": {"rising": "上升", "steady": "平稳", "falling": "下降"},
+}
 
 
 def whole(value: float) -> int | None:
@@ -42,25 +61,130 @@ def _rhythm(as_of: date | None, since: float, gap: float, due: float) -> Rhythm 
     return Rhythm(round(gap, 1), int(since), as_of + timedelta(days=int(due)), max(0, -int(due)))
 
 
-def portraits(
+def profiles(frame: pd.DataFrame, tenure: Floats, features: Sequence[Described], language: Language) -> list[Profile]:
+    """Tenure and known attributes of each customer; attributes are the features of the group ``PROFILE``."""
+    shown = [f for f in features if f.name.startswith("attr_") and f.name in frame.columns]
+    labels = [(f.name.removeprefix("attr_"), f.en if language == "en" else f.zh) for f in shown]
+    columns = [frame[f.name].tolist() for f in shown]
+    rows = zip(*columns, strict=True) if columns else ((),) * len(frame)
+    return [
+        Profile(
+            whole(days),
+            tuple(
+                Attribute(code, label, cell)
+                for (code, label), cell in zip(labels, row, strict=True)
+                if cell is not None and cell == cell  # noqa: PLR0124 - only NaN differs from itself
+            ),
+        )
+        for days, row in zip(tenure.tolist(), rows, strict=True)
+    ]
+
+
+def satisfaction_of(
     facts: Mapping[str, Floats],
-    quantities: Mapping[str, npt.NDArray[Any]],
-    as_of: Sequence[date | None],
+    level: Floats,
+    frame: pd.DataFrame,
+    features: Sequence[Described],
+    language: Language,
+) -> list[Satisfaction | None]:
+    """Satisfaction index, trend and open issues; None for everybody where the tables have no feedback.
+
+    The trend is the mean score within the shortest window that has one minus the mean of all time before: rising or
+    falling from five points of a hundred on.
+    """
+    if not any(f.source == "feedback" for f in features):
+        return [None] * len(frame)
+    changes = [name for _, name in windowed(features, "satisfaction_change")]
+    change = np.full(len(frame), np.nan)
+    for name in changes:
+        change = np.where(np.isnan(change), column(frame, name), change)
+    asked = column(frame, "never_asked")
+    trends = {code: Labelled(code, text) for code, text in _TRENDS[language].items()}
+    rows = zip(level.tolist(), change.tolist(), facts["open_tickets"].tolist(), asked.tolist(), strict=True)
+    return [
+        Satisfaction(known(index), _trend(moved, trends), whole(issues), None if np.isnan(never) else never > 0)
+        for index, moved, issues, never in rows
+    ]
+
+
+def _trend(moved: float, trends: Mapping[str, Labelled]) -> Labelled | None:
+    if np.isnan(moved):
+        return None
+    return trends["steady" if abs(moved) < STEADY_SHARE else "rising" if moved > 0 else "falling"]
+
+
+def payment_of(
+    facts: Mapping[str, Floats], level: Floats, features: Sequence[Described]
+) -> list[PaymentDiscipline | None]:
+    """Payment discipline; None where nothing is known, for everybody where the tables have no payments."""
+    if not any(f.source == "payments" for f in features):
+        return [None] * len(level)
+    cells = (level, *(facts[name] for name in ("late_share", "overdue_share", "days_late_mean")))
+    rows = ([known(cell) for cell in row] for row in zip(*(c.tolist() for c in cells), strict=True))
+    return [PaymentDiscipline(*row) if any(cell is not None for cell in row) else None for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Who portraits are made of: feature rows, what is known of them, and the date; in the same order."""
+
+    frame: pd.DataFrame
+    facts: Mapping[str, Floats]
+    quantities: Mapping[str, npt.NDArray[Any]]
+    as_of: Sequence[date | None]
+    habits: Sequence[Habits]
+
+
+def portraits(
+    subjects: Subjects,
     tags: Sequence[tuple[Labelled, ...]],
     *,
+    features: Sequence[Described],
     policy: Policy,
     language: Language,
 ) -> list[Portrait]:
-    """Portrait of each customer, in order."""
+    """Portrait of each customer, in order.
+
+    Parameters
+    ----------
+    subjects
+        The rows.
+    tags
+        Of each row, in `language`.
+    features
+        The bundle's features: without any of a table its part of the portrait is null.
+    """
+    frame, facts, quantities = subjects.frame, subjects.facts, subjects.quantities
     stages = {stage.code: Labelled(stage.code, stage.label.said(language)) for stage in policy.lifecycle}
     segments = {segment.code: segment.label.said(language) for segment in policy.rfm.segments}
     since, gap = facts["days_since_last_purchase"], facts["mean_gap_days"]
     due = expected_next_purchase(since, gap).tolist()
     scores = zip(*(quantities[name].tolist() for name in "rfm"), strict=True)
-    rows = zip(as_of, since.tolist(), gap.tolist(), due, strict=True)
+    rhythms = map(_rhythm, subjects.as_of, since.tolist(), gap.tolist(), due)
+    parts = zip(
+        profiles(frame, facts["tenure_days"], features, language),
+        quantities["lifecycle"].tolist(),
+        scores,
+        quantities["segment"].tolist(),
+        rhythms,
+        subjects.habits,
+        satisfaction_of(facts, quantities["satisfaction"], frame, features, language),
+        payment_of(facts, quantities["payment"], features),
+        tags,
+        strict=True,
+    )
     return [
-        Portrait(stages[stage], _rfm(cell, segment, segments), _rhythm(*row), worn)
-        for stage, cell, segment, row, worn in zip(
-            quantities["lifecycle"].tolist(), scores, quantities["segment"].tolist(), rows, tags, strict=True
+        Portrait(
+            profile=profile,
+            lifecycle=stages[stage],
+            rfm=_rfm(cell, segment, segments),
+            rhythm=rhythm,
+            preferred_categories=own.categories,
+            preferred_channels=own.channels,
+            next_best=own.next_best,
+            satisfaction=satisfaction,
+            payment=payment,
+            tags=worn,
         )
+        for profile, stage, cell, segment, rhythm, own, satisfaction, payment, worn in parts
     ]

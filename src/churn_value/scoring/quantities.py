@@ -142,6 +142,11 @@ class Described(Protocol):
     """What this room needs of a feature."""
 
     @property
+    def source(self) -> str:
+        """Table it is computed from."""
+        ...
+
+    @property
     def name(self) -> str:
         """Column of the feature table."""
         ...

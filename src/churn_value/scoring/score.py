@@ -21,10 +21,11 @@ from churn_value.scoring.answer_tiers import Levers
 from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
+from churn_value.scoring.habits_told import Habits, habits_in, naming
 from churn_value.scoring.inputs import Inputs, checked
 from churn_value.scoring.levers import LeverTeller, Tried
 from churn_value.scoring.overrides import Override, TierOverrides
-from churn_value.scoring.portrait import portraits
+from churn_value.scoring.portrait import Subjects, portraits
 from churn_value.scoring.previous import Previous, previous_of
 from churn_value.scoring.quantities import TIER_STEPS, Floats, Predicted, facts
 from churn_value.scoring.standing import coded, standing
@@ -56,8 +57,9 @@ def score(
     bundle
         The model with its policy and reference population.
     features
-        One row per customer: ``customer_id`` (text), ``as_of`` (date) and the catalog's features. Other columns are
-        ignored; a missing feature is read as null, with a warning, and the answer's status is ``partial``.
+        One row per customer: ``customer_id`` (text), ``as_of`` (date) and the catalog's features. Habits beside them
+        (see `recommendation.habits.with_habits`) go into portrait and actions, other columns are ignored. A missing
+        feature is read as null, with a warning, and the answer's status is ``partial``.
     locale
         ``en`` or ``zh``, with or without a region.
     explain
@@ -108,7 +110,7 @@ def score(
     assembler = Assembler(bundle, inputs, now)
     if not rows.size:
         return [assembler.unscored(row) for row in range(len(inputs.ids))]
-    taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now)
+    taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now=now, habits=habits_in(features, rows))
     batch = _batch(bundle, taken, language=language, levers=levers, threads=threads)
     told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
     places = {row: at for at, row in enumerate(rows.tolist())}
@@ -126,15 +128,23 @@ class _Rows:
     as_of: list[date | None]
     before: Previous
     set_by_hand: list[Override | None]
+    habits: list[Habits]
 
     @classmethod
     def taken(
-        cls, inputs: Inputs, prior: Previous, rows: npt.NDArray[np.int64], overrides: TierOverrides, now: date | None
+        cls,
+        inputs: Inputs,
+        prior: Previous,
+        rows: npt.NDArray[np.int64],
+        overrides: TierOverrides,
+        *,
+        now: date | None,
+        habits: list[Habits],
     ) -> _Rows:
         picked = rows.tolist()
         as_of = [inputs.as_of[row] for row in picked]
         by_hand = [overrides.at(inputs.ids[row], now or inputs.as_of[row]) for row in picked]
-        return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows), by_hand)
+        return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows), by_hand, habits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +172,15 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, thr
     shown = shown_places(scored.placed, rows.set_by_hand, policy.tiers.levels)
     quantities = scored.quantities | {"tier": coded(shown, policy.tiers.codes)}
     worn = tags(policy, quantities, size, language)
+    subjects = Subjects(rows.frame, scored.facts, quantities, rows.as_of, rows.habits)
     tiers = TierTeller(scored.placed, policy.tiers.levels, rows.before, language)
     return Batch(
         frame=rows.frame,
         prediction=scored.prediction,
         cells=cells_of(quantities, scored.prediction),
         tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
-        portraits=portraits(scored.facts, quantities, rows.as_of, worn, policy=policy, language=language),
-        actions=actions(policy, quantities, size, language),
+        portraits=portraits(subjects, worn, features=bundle.catalog.features, policy=policy, language=language),
+        actions=naming(actions(policy, quantities, size, language), rows.habits, policy, language),
         disagreements=disagreements(policy, quantities, size, language),
         levers=_levers(bundle, rows, language, threads) if levers else None,
     )

@@ -254,12 +254,13 @@ class Tag(Ruled):
 
 
 class Action(Strict):
-    """Something to do for a customer."""
+    """Something to do for a customer; `about` lets its text name what the customer is likely to buy next."""
 
     channel: Literal["phone", "email", "message", "visit", "app", "post", "none"]
     owner: Code
     sla_days: Annotated[int, Field(ge=0, le=365)]
     text: Text
+    about: Literal["next_best"] | None = None
 
 
 class Play(Ruled):

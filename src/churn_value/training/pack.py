@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from churn_value.config import Config
-from churn_value.dataset import Dataset
+from churn_value.dataset import Dataset, observed_through
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.evaluation.grade import grade
 from churn_value.evaluation.results import MODEL, Evaluation
 from churn_value.provenance import libraries
+from churn_value.recommendation.learning import recommender_for
 from churn_value.scoring.bundle import write_bundle
 from churn_value.scoring.policy import load_policy
 from churn_value.scoring.reference import Reference
+from churn_value.tables.load import Tables
 
 GOLDEN_ROWS = 40
 
@@ -44,9 +46,16 @@ def manifest_of(config: Config, data: Dataset, evaluation: Evaluation, now: date
 
 
 def pack(
-    config: Config, data: Dataset, model: HurdleModel, evaluation: Evaluation, *, folder: Path, now: datetime
+    config: Config,
+    tables: Tables,
+    data: Dataset,
+    model: HurdleModel,
+    evaluation: Evaluation,
+    *,
+    folder: Path,
+    now: datetime,
 ) -> Path:
-    """Write the bundle; its reference population and golden rows are the test rows."""
+    """Write the bundle; its reference population and golden rows are the test rows; the recommender learns from all."""
     test = data.fold("test")
     return write_bundle(
         folder,
@@ -58,4 +67,5 @@ def pack(
         manifest=manifest_of(config, data, evaluation, now),
         golden=test.iloc[:: max(1, len(test) // GOLDEN_ROWS)].head(GOLDEN_ROWS),
         parameters=data.parameters,
+        recommender=recommender_for(config, tables, observed_through(config, tables)),
     )

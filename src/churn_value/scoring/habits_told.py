@@ -1,0 +1,76 @@
+"""Habits of the rows that are scored, as they ride on their feature rows, and the actions that speak of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churn_value.recommendation.habits import COLUMNS, PREFIX
+from churn_value.scoring.answer import Action
+from churn_value.scoring.policy import Policy
+from churn_value.scoring.portrait_parts import NextBest, Preferred
+from churn_value.scoring.wording import Language
+
+NAMED = 3
+_BETWEEN = {"en": (": ", ", "), "zh": ("：", "、")}
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """Habits of one customer; null where they are not known."""
+
+    categories: tuple[Preferred, ...] | None = None
+    channels: tuple[Preferred, ...] | None = None
+    next_best: tuple[NextBest, ...] | None = None
+
+
+UNKNOWN = Habits()
+
+
+def habits_in(features: pd.DataFrame, rows: npt.NDArray[np.int64]) -> list[Habits]:
+    """Habits beside the features of some rows; all unknown where the table was made without them."""
+    names = [PREFIX + name for name in COLUMNS]
+    if not set(names) <= set(features.columns):
+        return [UNKNOWN] * len(rows)
+    cells = (features[name].iloc[rows].tolist() for name in names)
+    return [_told(*row) for row in zip(*cells, strict=True)]
+
+
+def _told(categories: object, channels: object, items: object) -> Habits:
+    following = _parsed(items)
+    return Habits(
+        _preferred(categories),
+        _preferred(channels),
+        None if following is None else tuple(NextBest(str(n), float(p), bool(b)) for n, p, b in following),
+    )
+
+
+def _preferred(text: object) -> tuple[Preferred, ...] | None:
+    found = _parsed(text)
+    return None if found is None else tuple(Preferred(str(name), float(share)) for name, share in found)
+
+
+def _parsed(text: object) -> list[list[str | float]] | None:
+    return json.loads(text) if isinstance(text, str) else None
+
+
+def naming(
+    actions: Sequence[tuple[Action, ...]], habits: Sequence[Habits], policy: Policy, language: Language
+) -> list[tuple[Action, ...]]:
+    """Actions of each customer, those that the policy lets speak of the next best items naming them."""
+    speaking = {code for code, written in policy.actions.items() if written.about == "next_best"}
+    return [
+        tuple(_named(one, known, language) if one.code in speaking else one for one in own) if known.next_best else own
+        for own, known in zip(actions, habits, strict=True)
+    ]
+
+
+def _named(action: Action, habits: Habits, language: Language) -> Action:
+    names = tuple(one.name for one in (habits.next_best or ())[:NAMED])
+    colon, comma = _BETWEEN[language]
+    return replace(action, about=names, text=f"{action.text}{colon}{comma.join(names)}")
