@@ -51,7 +51,7 @@ def respond(request: Request, serving: Serving, *, request_id: str, now: datetim
     if served is None:
         raise refusal("NO_MODEL")
     rows, faults = gather(request, served, serving, now)
-    results, more_faults = _scored(rows, request, served, serving.store, now=now)
+    results, more_faults = _scored(rows, request, served, serving, now=now)
     for index, fault in (faults | more_faults).items():
         results[index] = _fault_result(fault, index, request.customer_ids[index])
     return {
@@ -65,9 +65,10 @@ def respond(request: Request, serving: Serving, *, request_id: str, now: datetim
 
 
 def _scored(
-    rows: Mapping[int, pd.DataFrame], request: Request, served: Served, store: FeatureStore, *, now: datetime
+    rows: Mapping[int, pd.DataFrame], request: Request, served: Served, serving: Serving, *, now: datetime
 ) -> tuple[dict[int, Result], dict[int, ItemFault]]:
     """Results of the gathered rows, and the faults of those that cannot be scored at all."""
+    by_hand = serving.by_hand.current.known_to(served.bundle.policy.tiers.codes)
 
     def attempt(indices: Sequence[int]) -> list[Answer]:
         frame = pd.concat([rows[index] for index in indices], ignore_index=True)
@@ -77,7 +78,9 @@ def _scored(
             locale=request.locale,
             explain=request.explain,
             top=request.top,
-            previous=_previous(frame["customer_id"].tolist(), store),
+            previous=_previous(frame["customer_id"].tolist(), serving.store),
+            overrides=by_hand,
+            levers=request.levers,
             now=now.date(),
         )
 

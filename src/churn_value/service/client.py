@@ -34,6 +34,13 @@ class Item(TypedDict):
     events: NotRequired[Mapping[str, Sequence[Mapping[str, Scalar]]]]
 
 
+class NewEvents(TypedDict):
+    """New rows of one customer, by table; columns as in the table contract."""
+
+    customer_id: str
+    events: Mapping[str, Sequence[Mapping[str, Scalar]]]
+
+
 class Fault(TypedDict):
     """Why one item has no answer."""
 
@@ -59,6 +66,8 @@ class Result(TypedDict):
     reasons: dict[str, list[dict[str, Any]]] | None
     explain: dict[str, Any] | None
     actions: list[dict[str, Any]]
+    disagreements: list[dict[str, Any]]
+    levers: dict[str, Any] | None
     warnings: list[dict[str, Any]]
     error: Fault | None
 
@@ -136,6 +145,7 @@ class Client:
         locale: Literal["en", "zh"] = "en",
         explain: bool = True,
         top: int = 5,
+        levers: bool = False,
         request_id: str | None = None,
     ) -> Response:
         """Answers for customers, in the order given; a bad item is an answer too, see `Result`.
@@ -143,11 +153,13 @@ class Client:
         Parameters
         ----------
         items
-            At most 1,000, or 100 with `explain`.
+            At most 1,000, or 100 with `explain` or `levers`.
         locale
             Language of texts.
         explain, top
             Whether to give reasons, and how many per head.
+        levers
+            Whether to say what would move the tier.
         request_id
             Up to 64 letters, digits, ``.``, ``_`` and ``-``; comes back and stands in the service's log.
 
@@ -158,18 +170,45 @@ class Client:
         OSError
             When the service cannot be reached.
         """
-        body = json.dumps({"locale": locale, "explain": explain, "top": top, "items": list(items)}, allow_nan=False)
+        asked = {"locale": locale, "explain": explain, "top": top, "levers": levers, "items": list(items)}
+        body = json.dumps(asked, allow_nan=False)
         headers = {"Content-Type": "application/json", **({"X-Request-Id": request_id} if request_id else {})}
         return cast(Response, self._send("POST", "/v1/score", body.encode(), headers))
+
+    def send_events(self, items: Sequence[NewEvents]) -> dict[str, Any]:
+        """What became of new events; those accepted are on disk when this returns.
+
+        Sending the same again does no harm: it is answered as ``duplicate``.
+
+        Raises
+        ------
+        ServiceRefused
+            When the whole request is refused.
+        OSError
+            When the service cannot be reached.
+        """
+        body = json.dumps({"items": list(items)}, allow_nan=False).encode()
+        return self._send("POST", "/v1/events", body, {"Content-Type": "application/json"})
 
     def model(self) -> dict[str, Any]:
         """The model being served."""
         return self._send("GET", "/v1/model", None, {})
 
+    def description(self) -> dict[str, Any]:
+        """The service's OpenAPI document."""
+        return self._send("GET", "/openapi.json", None, {})
+
+    def alive(self) -> bool:
+        """Whether the process answers."""
+        return self._is_ok("/livez")
+
     def ready(self) -> bool:
         """Whether the service can answer now."""
+        return self._is_ok("/readyz")
+
+    def _is_ok(self, path: str) -> bool:
         try:
-            self._once("GET", "/readyz", None, {})
+            self._once("GET", path, None, {})
         except (ServiceRefused, OSError, http.client.HTTPException):
             return False
         return True

@@ -35,7 +35,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "BODY_TIMEOUT": (408, "The body did not arrive in time."),
         "BODY_TOO_LARGE": (413, "The body is larger than the service accepts."),
         "ITEMS_TOO_MANY": (413, "More items than one request may hold; split the list."),
-        "EXPLAINED_TOO_MANY": (413, "More items than one request may explain; split the list or send explain: false."),
+        "EXPLAINED_TOO_MANY": (413, "More items than a request with reasons or levers may have; split the list."),
         "EVENTS_TOO_MANY": (413, "More items with events than one request may hold; split the list."),
         "CONTENT_TYPE_UNSUPPORTED": (415, "Content-Type must be application/json."),
         "CHARSET_UNSUPPORTED": (415, "The charset must be utf-8."),

@@ -36,7 +36,10 @@ FAULTS: Mapping[str, tuple[Status, str]] = {
     "COLUMN_MISSING": ("invalid", "A row lacks a column the table contract requires."),
     "ROW_INVALID": ("invalid", "A row has a value of the wrong type or range."),
     "EVENTS_REFUSED": ("invalid", "The events break the table contract."),
-    "CUSTOMER_NOT_FOUND": ("not_found", "The customer is neither in the last scored feature table nor in the event store."),
+    "CUSTOMER_NOT_FOUND": (
+        "not_found",
+        "The customer is neither in the last scored table nor in the event store.",
+    ),
     "FEATURES_OUTDATED": (
         "ineligible",
         "The last scored feature table was made for another model; score the base again.",
@@ -72,7 +75,7 @@ AsOf = Annotated[date, Field(strict=False, ge=date(1971, 1, 1), le=date(2200, 1,
 
 
 class StoredItem(_Part):
-    """A customer by id alone: answered from the last scored feature table."""
+    """A customer by id alone: answered from the last scored feature table, or from events that came since."""
 
     customer_id: CustomerId
 
@@ -110,6 +113,7 @@ class Envelope(_Part):
     locale: Literal["en", "zh"] = "en"
     explain: bool = True
     top: Annotated[int, Field(ge=0, le=LARGEST_TOP)] = 5
+    levers: bool = False
     items: list[Any]
 
 
@@ -120,6 +124,7 @@ class Request:
     locale: Literal["en", "zh"]
     explain: bool
     top: int
+    levers: bool
     items: tuple[Item | ItemFault, ...]
     customer_ids: tuple[str | None, ...]
 
@@ -144,7 +149,7 @@ def read(document: object, options: Options) -> Request:
     if sum(isinstance(item, EventsItem) for item in items) > options.event_items:
         raise refusal("EVENTS_TOO_MANY", field="items")
     ids = tuple(_id_of(item) for item in envelope.items)
-    return Request(envelope.locale, envelope.explain, envelope.top, items, ids)
+    return Request(envelope.locale, envelope.explain, envelope.top, envelope.levers, items, ids)
 
 
 def _check_count(envelope: Envelope, options: Options) -> None:
@@ -152,7 +157,7 @@ def _check_count(envelope: Envelope, options: Options) -> None:
         raise refusal("ITEMS_EMPTY", field="items")
     if len(envelope.items) > options.items:
         raise refusal("ITEMS_TOO_MANY", field="items")
-    if envelope.explain and len(envelope.items) > options.explained:
+    if (envelope.explain or envelope.levers) and len(envelope.items) > options.explained:
         raise refusal("EXPLAINED_TOO_MANY", field="items")
 
 

@@ -6,6 +6,7 @@ import logging
 from threading import Event, Thread
 
 from churn_value.service.auth import KeyStore
+from churn_value.service.by_hand import TiersByHand
 from churn_value.service.champion import Champion, Served
 from churn_value.service.event_store import EventStore
 from churn_value.service.metrics import Meters
@@ -32,16 +33,18 @@ class Serving:
         self.champion = Champion(settings.exported(options.name))
         self.store = FeatureStore(settings.scored_features(options.name), options.cache_bytes)
         self.events = EventStore(settings.events(options.name))
+        self.by_hand = TiersByHand(settings.tier_overrides(options.name))
         self.keys = KeyStore(options.keys_file)
         self.meters = Meters()
         self._stop = Event()
+        self._draining = Event()
         self._follower: Thread | None = None
         self._last_faults: tuple[str, ...] = ()
 
     def refresh(self) -> None:
         """Look once at the pointer, the feature table and the keys."""
         before = self.champion.current, self.champion.fault
-        for part in (self.keys, self.champion, self.store, self.events):
+        for part in (self.keys, self.champion, self.store, self.events, self.by_hand):
             part.refresh()
         self._measure(*before)
         if self.faults() != self._last_faults:
@@ -63,6 +66,10 @@ class Serving:
         self._follower = Thread(target=self._follow, name="follower", daemon=True)
         self._follower.start()
 
+    def drain(self) -> None:
+        """Be no longer ready; everything else goes on."""
+        self._draining.set()
+
     def stop(self) -> None:
         """End the follower; what is loaded stays usable, but the worker is no longer ready."""
         self._stop.set()
@@ -80,7 +87,7 @@ class Serving:
             found.append("NO_MODEL")
         if self.keys.fault:
             found.append(self.keys.fault)
-        if self._stop.is_set():
+        if self._stop.is_set() or self._draining.is_set():
             found.append("STOPPING")
         if self._follower is not None and not self._follower.is_alive() and not self._stop.is_set():
             found.append("FOLLOWER_DEAD")
@@ -88,5 +95,5 @@ class Serving:
 
     def faults(self) -> tuple[str, ...]:
         """Codes of everything an operator should look at, blockers first."""
-        others = (self.champion.fault, self.store.fault, self.events.fault)
+        others = (self.champion.fault, self.store.fault, self.events.fault, self.by_hand.fault)
         return (*self.blockers(), *(fault for fault in others if fault))
