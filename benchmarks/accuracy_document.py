@@ -36,7 +36,8 @@ RACED = {
 LARGE = {"value_mae", "value_rmse", "value_tweedie_deviance"}
 NOTHING = "–"
 MEANING = (
-    "Amounts are gross and in major units. Deviance: Tweedie, power 1.5. ECE: 15 equal-width bins. Bias: predicted "
+    "Amounts are gross and in major units. Deviance: Tweedie, power 1.5, of"
+    " predictions of at least 0.01. ECE: 15 equal-width bins. Bias: predicted "
     "over true total. Top 10 %, top 20 %: share of the true total held by those ranked highest. Intervals: 500 "
     "resamples of customers, the same for all systems. `+` ours is ahead beyond chance, `−` behind, `=` within the "
     "interval. MAE and Spearman are reported, not raced: where most customers spend nothing, predicting nothing wins "
@@ -114,7 +115,8 @@ def shift_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["system", "mean p", "ECE", "ECE at true rate", "log-loss", "log-loss at true rate"], rows
 
 
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Table of texts."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -158,13 +160,13 @@ def _facts(found: Mapping[str, Any]) -> str:
 
 
 def _set(name: str, found: Mapping[str, Any]) -> list[str]:
-    parts = [f"## {name}", _facts(found), _markdown(*figure_rows(found))]
+    parts = [f"## {name}", _facts(found), markdown(*figure_rows(found))]
     header, rows = difference_rows(found)
     if rows:
-        parts += ["Ours minus each, with paired 95 % intervals:", _markdown(header, rows)]
+        parts += ["Ours minus each, with paired 95 % intervals:", markdown(header, rows)]
     parts += [
         "Calibration, and what is left of it when only the base rate is put right:",
-        _markdown(*shift_rows(found)),
+        markdown(*shift_rows(found)),
     ]
     notes = [f"- {system}: {said['status']}. {said['note']}" for system, said in _unfinished(found)]
     notes += [
@@ -202,7 +204,7 @@ def written(content: Mapping[str, Any]) -> str:
         "Generated from `benchmarks/results/accuracy.json` by `python -m benchmarks.accuracy --document`.",
         how,
         MEANING,
-        _markdown(
+        markdown(
             ["system", "what it is"],
             [[OURS, "both heads, searched and fitted as `pipelines.train` does"]]
             + [[name, peer.en] for name, peer in peers.items() if name in used],

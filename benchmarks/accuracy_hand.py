@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.accuracy_sets import DATED, STATIC, labelled_config, prepared, true_totals
+from benchmarks.accuracy_sets import DATED, STATIC, prepared, true_totals
 from churn_value.config import Config
 from churn_value.dataset import Dataset, build_dataset, outcomes_for
 from churn_value.errors import DataContractError
@@ -48,14 +48,13 @@ def hand_over(
 
 
 def _dated(name: str, config: Config, tables: Tables, folder: Path) -> None:
-    given, learned = DATED[name], labelled_config(name, config)
-    data = build_dataset(learned, tables)
+    data = build_dataset(config, tables)
     test = data.fold("test")
     truth = outcomes_for(config, tables, test[["customer_id", "as_of"]])
     truth.to_parquet(folder / "truth.parquet")
-    _purchases(tables, given.as_of.isoformat()).to_parquet(folder / "handed" / "purchases.parquet")
+    _purchases(tables, DATED[name].as_of.isoformat()).to_parquet(folder / "handed" / "purchases.parquet")
     rows = data.frame[data.frame["fold"] != "test"]
-    _write(data, (rows, test.drop(columns=[*OUTCOMES, "fold"])), folder / "handed", config, given.label_days)
+    _write(data, (rows, test.drop(columns=[*OUTCOMES, "fold"])), folder / "handed", config)
 
 
 def _purchases(tables: Tables, as_of: str) -> pd.DataFrame:
@@ -73,7 +72,7 @@ def _static(config: Config, tables: Tables, folder: Path, repeats: int) -> None:
     folds = {f"r{seed}": _stratified(rows["churned"], seed) for seed in range(repeats)}
     pd.DataFrame(folds).to_parquet(folder / "handed" / "folds.parquet")
     rows[["customer_id", "as_of", *OUTCOMES]].to_parquet(folder / "truth.parquet")
-    _write(data, (rows, rows.head(0)), folder / "handed", config, config.horizon_days)
+    _write(data, (rows, rows.head(0)), folder / "handed", config)
 
 
 def _stratified(churned: pd.Series, seed: int) -> list[int]:
@@ -84,9 +83,7 @@ def _stratified(churned: pd.Series, seed: int) -> list[int]:
     return [int(fold) for fold in place]
 
 
-def _write(
-    data: Dataset, frames: tuple[pd.DataFrame, pd.DataFrame], handed: Path, config: Config, label_days: int
-) -> None:
+def _write(data: Dataset, frames: tuple[pd.DataFrame, pd.DataFrame], handed: Path, config: Config) -> None:
     """Rows to learn from and rows to predict for, and the task that says what they are."""
     rows, test = frames
     texts = [feature.name for feature in data.catalog.features if feature.dtype == "category"]
@@ -98,7 +95,7 @@ def _write(
         "kind": "static" if config.is_snapshot else "dated",
         "as_of": "" if config.is_snapshot else str(test["as_of"].iloc[0].date()),
         "horizon_days": config.horizon_days,
-        "label_days": label_days,
+        "label_days": data.learned_days,
         "categories": texts,
         "has_value": config.has_value,
     }

@@ -24,6 +24,7 @@ from churn_value.estimators.metrics import (
     log_loss,
     mean_width,
     total_bias,
+    tweedie_deviance,
 )
 from churn_value.evaluation.comparison import centred
 
@@ -133,8 +134,15 @@ def _drawn(head: str, rows: tuple[FloatArray, FloatArray], groups: IntArray | No
     measures = {
         f"{head}_{name}": found for name, found in (CHURN_METRICS if head == "churn" else VALUE_METRICS).items()
     }
+    if head == "value":
+        measures["value_tweedie_deviance"] = _deviance
     actual, predicted = rows
     return bootstrap(measures, actual, {"it": predicted}, seed=SEED, resamples=resamples, level=LEVEL, groups=groups)
+
+
+def _deviance(actual: FloatArray, predicted: FloatArray) -> float:
+    """Deviance with predictions of at least a minor unit: a mean of nothing would forbid any amount."""
+    return tweedie_deviance(actual, np.maximum(predicted, 1 / MINOR))
 
 
 def _add(values: dict[str, float], draws: dict[str, FloatArray], found: Resampled) -> None:

@@ -37,11 +37,6 @@ class DatedSet:
         SQL condition on the source's rows, true for the lines that count; empty keeps all.
     customer, amount, stamp
         SQL expressions of the source, for a truth that is computed without the package.
-    labelled_days
-        Length of the windows of the rows handed to peers, shorter than the horizon where none of its length is
-        complete; 0 for the horizon.
-    train, calibration
-        Dates of those rows where the length differs.
     overrides
         Further settings.
     """
@@ -53,15 +48,7 @@ class DatedSet:
     customer: str = ""
     amount: str = ""
     stamp: str = ""
-    labelled_days: int = 0
-    train: tuple[date, ...] = ()
-    calibration: tuple[date, ...] = ()
     overrides: tuple[str, ...] = ()
-
-    @property
-    def label_days(self) -> int:
-        """Length of the label windows of the rows handed over."""
-        return self.labelled_days or self.horizon_days
 
 
 @dataclass(frozen=True)
@@ -84,14 +71,7 @@ _CDNOW = {
 }
 DATED: dict[str, DatedSet] = {
     "cdnow": DatedSet(as_of=date(1998, 4, 1), horizon_days=91, **_CDNOW),
-    "cdnow_long": DatedSet(
-        as_of=date(1997, 10, 1),
-        horizon_days=273,
-        labelled_days=91,
-        train=(date(1997, 3, 2), date(1997, 4, 1)),
-        calibration=(date(1997, 7, 2),),
-        **_CDNOW,
-    ),
+    "cdnow_long": DatedSet(as_of=date(1997, 10, 1), horizon_days=273, **_CDNOW),
     "online_retail": DatedSet(
         config="online_retail",
         as_of=date(2011, 9, 10),
@@ -163,19 +143,6 @@ def prepared(
         _simulated(folder / "synthetic", customers)
         data_root = folder
     return load_config(f"configs/{given.config}.yaml", tuple(overrides)), data_root
-
-
-def labelled_config(name: str, config: Config) -> Config:
-    """Configuration of the rows that peers learn from: the set's own, or shorter windows at given dates."""
-    given = DATED[name]
-    if given.label_days == given.horizon_days:
-        return config
-    dates = {
-        "as_of": {"train": given.train, "calibration": given.calibration, "test": (given.as_of,)},
-        "observed_through": given.as_of + timedelta(days=given.horizon_days),
-    }
-    content = config.model_dump() | {"horizon_days": given.label_days, "dates": dates}
-    return Config.model_validate({**content, "source_file": config.source_file})
 
 
 def _select(source: Path, target: Path, condition: str) -> None:

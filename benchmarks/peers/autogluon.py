@@ -54,17 +54,19 @@ def _fitted(
     columns = [*(name for name in rows.columns if name not in OUTCOMES), target]
     kind = "binary" if target == "churned" else "regression"
     folder = tempfile.mkdtemp(prefix="autogluon-", dir=".")
+    extra = task.rows("refit") if later is not None else rows.head(0)
     predictor = TabularPredictor(label=target, eval_metric=eval_metric, problem_type=kind, path=folder, verbosity=1)
     given: dict[str, Any] = {} if later is None else {"tuning_data": _target(later[columns], target)}
-    return predictor.fit(
+    predictor.fit(
         _target(rows[columns], target),
         time_limit=task.seconds,
         num_cpus=task.threads,
-        refit_full=True,
-        set_best_to_refit_full=True,
         **given,
         **more,
     )
+    more_rows = {"train_data_extra": _target(extra[columns], target)} if len(extra) else {}
+    predictor.refit_full("best", set_best_to_refit_full=True, **more_rows)
+    return predictor
 
 
 def _target(rows: pd.DataFrame, target: str) -> pd.DataFrame:

@@ -39,9 +39,12 @@ def deviance(X_val: Any, y_val: Any, estimator: Any, *others: Any, **_: Any) -> 
     return loss, {"deviance": loss}
 
 
+CHURN, VALUE = ("classification", "log_loss"), ("regression", deviance)
+
+
 def predict(task: Task) -> Answer:
     """Both targets, each for the seconds of the task; refitted on all rows."""
-    rows, later, test = task.rows("train"), task.rows("calibration"), task.test()
+    rows, later, everything, test = task.rows("train"), task.rows("calibration"), task.rows(), task.test()
     features, seen = task.features, {"X_val": later[task.features]}
     churn = AutoML()
     churn.fit(
@@ -49,20 +52,20 @@ def predict(task: Task) -> Answer:
         rows["churned"].astype(int),
         y_val=later["churned"].astype(int),
         **seen,
-        **_means(task, "classification", "log_loss"),
+        **_means(task, *CHURN),
         estimator_list=list(LEARNERS),
     )
-    value = AutoML()
-    value.add_learner("tweedie_lgbm", TweedieLightGBM)
-    value.add_learner("tweedie_xgboost", TweedieXGBoost)
+    value = _with_tweedie()
     value.fit(
         rows[features],
         _major(rows),
         y_val=_major(later),
         **seen,
-        **_means(task, "regression", deviance),
+        **_means(task, *VALUE),
         estimator_list=["tweedie_lgbm", "tweedie_xgboost", "lgbm", "rf", "extra_tree"],
     )
+    churn = _again(churn, everything[features], everything["churned"].astype(int), _means(task, *CHURN))
+    value = _again(value, everything[features], _major(everything), _means(task, *VALUE))
     probability = np.asarray(churn.predict_proba(test[features]), dtype=np.float64)[:, 1]
     amount = np.asarray(value.predict(test[features]), dtype=np.float64) * 100
     return Answer(test["customer_id"], *stretched(task, probability, amount))
@@ -72,10 +75,33 @@ def classify(task: Task, learned: pd.DataFrame, held: pd.DataFrame) -> Array:
     """Probability of churn of held-out rows, with FLAML's own cross-validation."""
     columns = [name for name in held.columns if name not in OUTCOMES]
     model = AutoML()
-    means = _means(task, "classification", "log_loss")
+    means = _means(task, *CHURN)
     model.fit(learned[columns], learned["churned"].astype(int), **means, estimator_list=[*LEARNERS, "lrl1"])
     probability: Array = np.asarray(model.predict_proba(held[columns]), dtype=np.float64)[:, 1]
     return probability
+
+
+def _with_tweedie() -> AutoML:
+    search = AutoML()
+    search.add_learner("tweedie_lgbm", TweedieLightGBM)
+    search.add_learner("tweedie_xgboost", TweedieXGBoost)
+    return search
+
+
+def _again(search: AutoML, features: pd.DataFrame, target: pd.Series, means: dict[str, Any]) -> AutoML:
+    """The best learner with the settings found, fitted on all rows, those of the dates in between too."""
+    fitted = _with_tweedie()
+    best = search.best_estimator
+    fitted.fit(
+        features,
+        target,
+        **{**means, "time_budget": -1},
+        estimator_list=[best],
+        starting_points={best: search.best_config},
+        max_iter=1,
+        eval_method="holdout",
+    )
+    return fitted
 
 
 def _major(rows: pd.DataFrame) -> pd.Series:

@@ -4,7 +4,8 @@
 file                    what is there
 ======================  ================================================================================================
 ``task.json``           kind, as_of, horizon, length of the label windows, features that are categories
-``rows.parquet``        multi-date feature rows with outcomes, fold ``train`` or ``calibration`` (later, purged)
+``rows.parquet``        multi-date feature rows with outcomes; folds ``train``, ``calibration`` (later, purged), and
+                        ``refit``: between the two, overlapping both, for a last fit on everything
 ``test.parquet``        features of the customers to predict for, no outcome
 ``purchases.parquet``   customer_id, day, amount_minor: positive amounts per customer and day, before as_of
 ``folds.parquet``       static sets: fold of each row in each repetition
@@ -78,10 +79,10 @@ class Task:
         """Columns of the rows that a model may use."""
         return [name for name in pd.read_parquet(self.folder / "test.parquet").columns if name not in OUTCOMES]
 
-    def rows(self, fold: str) -> pd.DataFrame:
-        """Labelled rows of a fold, categories as pandas categories with the levels of all rows."""
+    def rows(self, *folds: str) -> pd.DataFrame:
+        """Labelled rows of some folds, or of all; categories as pandas categories with the levels of all rows."""
         rows = self._typed(pd.read_parquet(self.folder / "rows.parquet"))
-        return rows[rows["fold"] == fold].reset_index(drop=True)
+        return rows[rows["fold"].isin(folds)].reset_index(drop=True) if folds else rows
 
     def test(self) -> pd.DataFrame:
         """Rows to predict for, typed like those of `rows`."""
