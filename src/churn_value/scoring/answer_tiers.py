@@ -56,10 +56,14 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Something that would lead into a better tier, and what the changed customer was scored with."""
+    """Something that would lead into a better tier, and what the changed customer was scored with.
+
+    `spend` is what the purchase among the levers costs the customer [currency units]; null without one.
+    """
 
     levers: tuple[str, ...]
     text: str
+    spend: float | None
     tier: str
     label: str
     overall: float | None

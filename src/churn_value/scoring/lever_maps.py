@@ -134,9 +134,7 @@ def _kinds(row: Row, lines: Floats) -> None:
 
 
 def _spend(row: Row, amount: Floats) -> None:
-    for suffix in row.suffixes("gross_margin_minor"):
-        margin = _or(row[f"margin_share{suffix}"], 0.0)
-        row[f"gross_margin_minor{suffix}"] = _or(row[f"gross_margin_minor{suffix}"], 0.0) + np.round(margin * amount)
+    _margin(row, amount)
     for suffix in row.suffixes("spend_minor"):
         row[f"spend_minor{suffix}"] = _or(row[f"spend_minor{suffix}"], 0.0) + amount
     for suffix in row.suffixes("spend_decayed_minor"):
@@ -149,6 +147,19 @@ def _spend(row: Row, amount: Floats) -> None:
     again = repeats + is_repeat
     counts = is_repeat | (repeats > 0)
     row["monetary_value_minor"] = np.where(counts, _over(spent, again), row["monetary_value_minor"])
+
+
+def _margin(row: Row, amount: Floats) -> None:
+    """Margins of the windows: the order earns what the longest window with a margin earned on the same amount."""
+    rate = np.full(len(amount), np.nan)
+    for suffix in reversed(row.suffixes("margin_share")):
+        rate = _or(rate, row[f"margin_share{suffix}"])
+    for suffix in row.suffixes("gross_margin_minor"):
+        gross, share = _or(row[f"gross_margin_minor{suffix}"], 0.0), row[f"margin_share{suffix}"]
+        based_on = np.where(_or(share, 0.0) != 0, gross / np.where(_or(share, 0.0) != 0, share, 1.0), 0.0)
+        earned = gross + np.round(_or(rate, 0.0) * amount)
+        row[f"gross_margin_minor{suffix}"] = earned
+        row[f"margin_share{suffix}"] = np.where(np.isnan(rate), share, earned / np.maximum(1.0, based_on + amount))
 
 
 def _trends(row: Row, trend: str, stem: str) -> None:

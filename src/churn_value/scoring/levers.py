@@ -23,7 +23,7 @@ from churn_value.scoring.lever_maps import Mask, Row, basket_minor, paid, praise
 from churn_value.scoring.quantities import Floats, column
 from churn_value.scoring.sections import Level
 from churn_value.scoring.tiers import NOWHERE, Positions
-from churn_value.scoring.wording import Language, money
+from churn_value.scoring.wording import Language, minor_units, money
 
 SIZES = (1, 2, 3)
 Code = Literal["RESOLVE", "PAY", "PRAISE", "PURCHASE"]
@@ -142,16 +142,23 @@ class LeverTeller:
             if reached != NOWHERE and (start == NOWHERE or reached < start):
                 found.append(plan)
                 text = _JOINT[language].join(lever.said(self._baskets[row], currency, language) for lever in plan)
-                moves.append(self._move(plan, places[place], levels[reached], text, language))
+                spend = self._spend(row, plan, currency)
+                words = (text, levels[reached].label.said(language))
+                moves.append(self._move(plan, places[place], levels[reached].code, words, spend))
         return Levers(self._outcome(row, start, found, currency, language), tuple(moves))
 
-    def _move(self, plan: Plan, at: int, level: Level, text: str, language: Language) -> Move:
+    def _spend(self, row: int, plan: Plan, currency: str) -> float | None:
+        sizes = [lever.size for lever in plan if lever.code == "PURCHASE"]
+        return round(sizes[0] * float(self._baskets[row])) / minor_units(currency) if sizes else None
+
+    def _move(self, plan: Plan, at: int, tier: str, words: tuple[str, str], spend: float | None) -> Move:
         tried = self._tried
         return Move(
             levers=tuple(lever.code for lever in plan),
-            text=text,
-            tier=level.code,
-            label=level.label.said(language),
+            text=words[0],
+            spend=spend,
+            tier=tier,
+            label=words[1],
             overall=_known(tried.overall[at]),
             churn_probability=float(tried.churn_probability[at]),
             expected_value=_known(tried.expected_value[at]),
@@ -165,9 +172,11 @@ class LeverTeller:
         offered = [plan[0] for place, plan in enumerate(self._plans) if len(plan) == 1 and place in self._places[row]]
         if not offered:
             return _OUTCOMES["none"][language]
-        largest = [one for one in offered if one.code != "PURCHASE"] + [one for one in offered if one.size == SIZES[-1]]
-        texts = [one.said(self._baskets[row], currency, language) for one in largest]
+        texts = [_TEXTS[one.code][language] for one in offered if one.code != "PURCHASE"]
         texts = [text[0].lower() + text[1:] for text in texts]
+        if any(one.code == "PURCHASE" for one in offered):
+            most = money(round(SIZES[-1] * self._baskets[row]), currency)
+            texts.append(f"one purchase of up to {most}" if language == "en" else f"一次消费最多{most}")
         return _OUTCOMES["nothing"][language].format(_JOINT[language].join(texts))
 
 
