@@ -48,8 +48,8 @@ class TreeParams:
     min_leaf_rows: int | None = None
     feature_share: float = 0.5
     row_share: float = 0.7
-    l2: float = 10.0
-    max_rounds: int = 400
+    l2: float = 1.0
+    max_rounds: int = 1_000
     patience: int = 40
 
     @classmethod

@@ -5,7 +5,7 @@ Search space, the reason of each bound:
 ================  ================  =================================================================================
 parameter         range             reason
 ================  ================  =================================================================================
-learning_rate     0.03 - 0.2, log   slower needs more than 400 trees: explanations cost time, and no set gained
+learning_rate     0.03 - 0.2, log   slower needs many more trees: explanations cost time, and no set gained
 num_leaves        4 - 31, log       beyond 31 no set gained, and contributions cost leaves times depth of each tree
 min_leaf_rows     20 - 400, log     below 20 leaves follow single customers; at most a twentieth of the rows
 feature_share     0.2 - 0.9         windows of one source are near copies; dropping some decorrelates trees
