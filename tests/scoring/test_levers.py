@@ -109,6 +109,7 @@ def test_a_tier_held_by_its_dwell_is_not_called_a_move(bundle):
     young = pd.DataFrame({"customer_id": base["customer_id"], "tier": "D", "since": AS_OF - timedelta(days=2)})
     held = score(bundle, base, explain=False, levers=True, previous=young)
     assert {answer.tier.code for answer in held} == {"D"}
+    assert sum(bool(answer.levers.moves) for answer in held) > 20  # the dwell passes by itself
     for answer, code in zip(held, own, strict=True):
         assert all(RANKS[move.tier] <= RANKS[code] for move in answer.levers.moves)
 
