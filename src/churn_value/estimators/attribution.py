@@ -1,0 +1,182 @@
+"""Scores and exact Shapley contributions of boosters, from their text alone.
+
+`Walk` gives the raw score to the bit as LightGBM gives it; `Attribution` gives what its `pred_contrib` gives, within
+1e-9, at the cost of a prediction. Both are the same bits for one row or a million, in any order, from any number of
+threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate
+from math import fsum
+from typing import Self
+
+import numpy as np
+
+from churn_value.errors import FingerprintMismatch
+from churn_value.estimators import FloatArray
+from churn_value.estimators.attribution_kernels import BLOCK, LANES, Cells, Edges, Tests, Walks, explain, walk
+from churn_value.estimators.attribution_paths import ZERO, Asked, Edge, asked_by
+from churn_value.estimators.attribution_steps import nodes_of, steps
+from churn_value.estimators.attribution_text import Booster, Tree
+
+ROWS_A_THREAD = 64 * BLOCK
+_WORD_BITS = 64
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *accumulate(sizes)]
+
+
+def _cells(asked: Asked) -> Cells:
+    columns = asked.columns
+    return Cells(
+        np.array([column.feature for column in columns], np.int32),
+        np.array([column.codes for column in columns], np.int32),
+        np.array(_starts([len(column.edges) for column in columns]), np.int32),
+        np.array([edge for column in columns for edge in column.edges], np.float64),
+        ZERO,
+    )
+
+
+def _tests(asked: Asked) -> Tests:
+    sizes = [(asked.columns[column].cells - 1) // _WORD_BITS + 1 for column, _ in asked.tests]
+    words = b"".join(cells.to_bytes(8 * size, "little") for (_, cells), size in zip(asked.tests, sizes, strict=True))
+    return Tests(
+        np.array([column for column, _ in asked.tests], np.int32),
+        np.array(_starts(sizes), np.int32),
+        np.frombuffer(words, "<u8").astype(np.uint64),
+    )
+
+
+def _features_of(boosters: Sequence[Booster]) -> int:
+    return max(booster.features for booster in boosters)
+
+
+def _checked(matrix: FloatArray, features: int) -> FloatArray:
+    """The matrix as rows of doubles side by side."""
+    if matrix.ndim != 2 or matrix.shape[1] != features:
+        raise FingerprintMismatch(
+            "the matrix must have the columns that the boosters were grown on",
+            where="matrix",
+            received=f"shape {matrix.shape} instead of (n, {features})",
+            remedy="build the features with the catalog of the model's bundle",
+        )
+    return np.ascontiguousarray(matrix, dtype=np.float64)
+
+
+def _in_parts(work: Callable[[slice], None], rows: int, threads: int) -> None:
+    """Work through rows, by several threads where there are many."""
+    if threads <= 1 or rows <= ROWS_A_THREAD:
+        work(slice(0, rows))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, [slice(start, start + ROWS_A_THREAD) for start in range(0, rows, ROWS_A_THREAD)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Raw scores of boosters, averaged."""
+
+    features: int
+    cells: Cells
+    tests: Tests
+    walks: Walks
+
+    @classmethod
+    def of(cls, boosters: Sequence[Booster]) -> Self:
+        """Ready to walk the trees of one booster or more over the same features."""
+        trees = [tree for booster in boosters for tree in booster.trees]
+        asked = asked_by(trees)
+        nodes = _starts([len(tree.nodes) for tree in trees])
+        leaves = _starts([len(tree.values) for tree in trees])
+        tests, left, right = [], [], []
+        for place, tree in enumerate(trees):
+            for node in tree.nodes:
+                tests.append(asked.test(*asked.left(node)))
+                children = [child + nodes[place] if child >= 0 else child - leaves[place] for child in node.children]
+                left.append(children[0])
+                right.append(children[1])
+        walks = Walks(
+            np.array(_starts([len(booster.trees) for booster in boosters]), np.int32),
+            np.array([nodes[place] if tree.nodes else ~leaves[place] for place, tree in enumerate(trees)], np.int32),
+            np.array(tests, np.int32),
+            np.array(left, np.int32),
+            np.array(right, np.int32),
+            np.array([value for tree in trees for value in tree.values], np.float64),
+        )
+        return cls(_features_of(boosters), _cells(asked), _tests(asked), walks)
+
+    def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
+        """Mean raw score of the rows of a matrix (n, k), shape (n,)."""
+        rows = _checked(matrix, self.features)
+        out = np.empty(len(rows))
+        _in_parts(lambda part: walk(rows[part], self.cells, self.tests, self.walks, out[part]), len(rows), threads)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Shapley contributions of a weighted sum of boosters.
+
+    Attributes
+    ----------
+    features
+        Columns of the matrix.
+    base
+        Mean raw score over the rows the trees were grown on.
+    """
+
+    features: int
+    base: float
+    cells: Cells
+    tests: Tests
+    edges: Edges
+
+    @classmethod
+    def of(cls, boosters: Sequence[Booster], weights: Sequence[float]) -> Self:
+        """Steps of all trees with their factors; about 0.1 s for 250 trees of 11 leaves."""
+        weighed = [(tree, weight) for booster, weight in zip(boosters, weights, strict=True) for tree in booster.trees]
+        asked = asked_by([tree for tree, _ in weighed])
+        base = fsum(weight * tree.mean for tree, weight in weighed)
+        edges = _edges(asked, weighed)
+        return cls(_features_of(boosters), base, _cells(asked), _tests(asked), edges)
+
+    def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
+        """Contributions to the rows of a matrix (n, k), shape (n, k + 1), the base last."""
+        rows = _checked(matrix, self.features)
+        out = np.zeros((len(rows), self.features + 1))
+        out[:, -1] = self.base
+        _in_parts(lambda part: explain(rows[part], self.cells, self.tests, self.edges, out[part]), len(rows), threads)
+        return out
+
+
+def _edges(asked: Asked, weighed: Sequence[tuple[Tree, float]]) -> Edges:
+    found: list[Edge] = []
+    sizes, lanes = [], []
+    factors, weights = [np.zeros((0, 3, LANES))], [np.zeros((0, 3, LANES))]
+    for tree, weight in weighed:
+        edges = asked.edges(tree)
+        if not edges:
+            continue
+        made = steps(edges, [weight * value for value in tree.values])
+        for group, left in enumerate(range(nodes_of(edges), 0, -LANES)):
+            factors.append(made[0][group])
+            weights.append(made[1][group])
+            found.extend(edges)
+            sizes.append(len(edges))
+            lanes.append(min(left, LANES))
+    return Edges(
+        np.array(_starts(sizes), np.int32),
+        np.array(lanes, np.int32),
+        np.array([edge.parent for edge in found], np.int32),
+        np.array([edge.column for edge in found], np.int32),
+        np.array([(edge.test, edge.upper) for edge in found], np.int32).reshape(len(found), 2),
+        np.array([edge.last for edge in found], np.bool_),
+        np.array([edge.again for edge in found], np.bool_),
+        np.concatenate(factors),
+        np.concatenate(weights),
+    )
