@@ -15,6 +15,7 @@ from churn_value.recommendation.baskets import Baskets, baskets
 from churn_value.recommendation.habits import habits, shares_of
 from churn_value.recommendation.item_facts import ItemFacts
 from churn_value.recommendation.learning import recommender_for
+from churn_value.recommendation.live import LiveHabits
 from churn_value.recommendation.ranking import ndcg_at, recall_at, top_places
 from churn_value.recommendation.recommender import Constants, Recommender, bought_of, learn, terms
 from churn_value.tables.load import tables_from_frames
@@ -184,12 +185,18 @@ def test_habits_tell_not_known_from_none(rhythmic):
     assert json.loads(table["categories"][0])[0][0] == "bread"
 
 
-def test_habits_of_a_few_are_those_of_everyone(rhythmic):
-    made = recommender_for(CONFIG, rhythmic, AS_OF)
-    ids = ["c03", "c31", "nobody"]
-    every = habits(rhythmic, AS_OF, customer_ids=ids, recommender=made)
-    few = habits(rhythmic, AS_OF, customer_ids=ids, recommender=made, everyone=False)
-    pd.testing.assert_frame_equal(every, few)
+def test_live_habits_are_those_of_the_tables(rhythmic):
+    made, ids = recommender_for(CONFIG, rhythmic, AS_OF), ["c03", "c31", "nobody"]
+    purchases = rhythmic.events["purchases"]
+    live = LiveHabits(purchases.schema(), rhythmic.present["purchases"], made)
+    for day in (AS_OF, AS_OF - timedelta(days=50)):
+        batch = habits(rhythmic, day, customer_ids=ids, recommender=made)
+        few = purchases.filter(purchases.customer_id.isin(ids)).to_pyarrow()
+        found = live.beside(pd.DataFrame({"customer_id": ids, "as_of": [day] * 3}), few)
+        for name in ("categories", "channels", "next_best"):
+            assert found[f"habits__{name}"].tolist() == batch[name].tolist()
+    nothing = live.beside(pd.DataFrame({"customer_id": ["x"], "as_of": [AS_OF]}), None)
+    assert nothing["habits__categories"].tolist() == ["[]"]
 
 
 ROWS = st.lists(

@@ -70,8 +70,8 @@ def item_kind(tables: Tables) -> Kind | None:
     return "category" if "category" in present else "product_id" if "product_id" in present else None
 
 
-def bought_before(purchases: ir.Table, column: str, as_of: date, customer_ids: Sequence[str] | None = None) -> ir.Table:
-    """Lines bought per customer, item and day before `as_of`, by the law of time of the features.
+def bought_before(purchases: ir.Table, column: str, spine: ir.Table) -> ir.Table:
+    """Lines bought per customer, item and day before each as_of, by the law of time of the features.
 
     Parameters
     ----------
@@ -79,28 +79,28 @@ def bought_before(purchases: ir.Table, column: str, as_of: date, customer_ids: S
         Accepted rows of the table.
     column
         ``category``, ``product_id`` or ``channel``; rows without it do not count.
-    as_of
-        Date whose past is seen.
-    customer_ids
-        Whose; None takes everyone's.
+    spine
+        ``customer_id``, ``as_of``: whose past is seen, and when.
 
     Returns
     -------
     ir.Table
-        ``customer_id``, ``item``, ``age_days`` (at least 1), ``lines`` (at least 1).
+        ``customer_id``, ``as_of``, ``item``, ``age_days`` (at least 1), ``lines`` (at least 1).
     """
-    asked = purchases.select("customer_id").distinct()
-    if customer_ids is not None:
-        asked = asked.filter(asked.customer_id.isin(list(customer_ids)))
-    past = past_of("purchases", purchases, asked.mutate(as_of=ibis.date(as_of.year, as_of.month, as_of.day)))
+    past = past_of("purchases", purchases, spine)
     past = past.filter(is_bought(past)).drop_null(column)
-    return past.group_by(["customer_id", past[column].name("item"), "age_days"]).aggregate(lines=past.count())
+    keys = ["customer_id", "as_of", past[column].name("item"), "age_days"]
+    return past.group_by(keys).aggregate(lines=past.count())
 
 
 def baskets(
     tables: Tables, as_of: date, *, column: str | None = None, customer_ids: Sequence[str] | None = None
 ) -> Baskets:
     """Baskets of everyone who bought before `as_of`, or of the given customers; by default of `item_kind`."""
-    wanted = column or item_kind(tables) or "product_id"
-    rows = bought_before(tables.events["purchases"], wanted, as_of, customer_ids)
-    return Baskets.of(tables.connection.to_pandas(rows))
+    purchases = tables.events["purchases"]
+    asked = purchases.select("customer_id").distinct()
+    if customer_ids is not None:
+        asked = asked.filter(asked.customer_id.isin(list(customer_ids)))
+    spine = asked.mutate(as_of=ibis.date(as_of.year, as_of.month, as_of.day))
+    rows = bought_before(purchases, column or item_kind(tables) or "product_id", spine)
+    return Baskets.of(tables.connection.to_pandas(rows.drop("as_of")))

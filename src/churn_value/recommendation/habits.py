@@ -7,13 +7,13 @@ store as it is. A null cell means *not known* (the tables have no such column), 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from churn_value.recommendation.baskets import Baskets, baskets, item_kind
+from churn_value.recommendation.baskets import Baskets, baskets
 from churn_value.recommendation.item_facts import Pairs
 from churn_value.recommendation.ranking import top_places
 from churn_value.recommendation.recommender import Recommender
@@ -67,12 +67,7 @@ def next_best(recommender: Recommender, past: Baskets) -> dict[str, str]:
 
 
 def habits(
-    tables: Tables,
-    as_of: date,
-    *,
-    customer_ids: Sequence[str],
-    recommender: Recommender | None = None,
-    everyone: bool = True,
+    tables: Tables, as_of: date, *, customer_ids: Sequence[str], recommender: Recommender | None = None
 ) -> pd.DataFrame:
     """Habits table of customers, from what was known before `as_of` by the same law of time as features.
 
@@ -86,8 +81,6 @@ def habits(
         Whose habits; one row each, in this order.
     recommender
         For `next_best`; without it that column is null.
-    everyone
-        Whether `customer_ids` are so many that reading everybody's purchases is quicker than looking them up.
 
     Returns
     -------
@@ -95,26 +88,31 @@ def habits(
         ``customer_id`` and `COLUMNS`.
     """
     present = tables.present.get("purchases", frozenset())
-    wanted = None if everyone else customer_ids
-    frame = pd.DataFrame({"customer_id": pd.Series(list(customer_ids), dtype=object)})
+    wanted = columns_wanted(present, recommender)
+    return told({name: baskets(tables, as_of, column=name) for name in wanted}, customer_ids, recommender)
+
+
+def columns_wanted(present: Collection[str], recommender: Recommender | None) -> list[str]:
+    """Columns of purchases that habits are read from."""
+    asked = ("category", "channel", *(() if recommender is None else (recommender.kind,)))
+    return [name for name in dict.fromkeys(asked) if name in present]
+
+
+def told(seen: Mapping[str, Baskets], customer_ids: Sequence[str], recommender: Recommender | None) -> pd.DataFrame:
+    """Habits table from baskets by column; a column without baskets is not known."""
     found: dict[str, dict[str, str] | None] = dict.fromkeys(COLUMNS)
-    seen: dict[str, Baskets] = {}
     for name, column in (("categories", "category"), ("channels", "channel")):
-        if column in present:
-            seen[column] = baskets(tables, as_of, column=column, customer_ids=wanted)
-            found[name] = shares_of(seen[column])
-    if recommender is not None and item_kind(tables) == recommender.kind:
-        past = seen.get(recommender.kind) or baskets(tables, as_of, column=recommender.kind, customer_ids=wanted)
-        found["next_best"] = next_best(recommender, past)
+        found[name] = shares_of(seen[column]) if column in seen else None
+    if recommender is not None and recommender.kind in seen:
+        found["next_best"] = next_best(recommender, seen[recommender.kind])
+    frame = pd.DataFrame({"customer_id": pd.Series(list(customer_ids), dtype=object)})
     for name, cells in found.items():
         texts = [None if cells is None else cells.get(customer, "[]") for customer in customer_ids]
         frame[name] = pd.Series(texts, dtype=object)
     return frame
 
 
-def with_habits(
-    features: pd.DataFrame, tables: Tables, as_of: date, recommender: Recommender | None, *, everyone: bool = True
-) -> pd.DataFrame:
+def with_habits(features: pd.DataFrame, tables: Tables, as_of: date, recommender: Recommender | None) -> pd.DataFrame:
     """Feature rows of one date with their customers' habits beside them, under the prefix `PREFIX`.
 
     They ride on the feature rows so that a stored row gives the service the same portrait as the batch; models never
@@ -122,8 +120,10 @@ def with_habits(
     """
     if "purchases" not in tables.events:
         return features
-    found = habits(
-        tables, as_of, customer_ids=features["customer_id"].tolist(), recommender=recommender, everyone=everyone
-    )
-    beside = found[list(COLUMNS)].add_prefix(PREFIX).set_axis(features.index)
-    return pd.concat([features, beside], axis=1)
+    found = habits(tables, as_of, customer_ids=features["customer_id"].tolist(), recommender=recommender)
+    return beside(features, found)
+
+
+def beside(features: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Feature rows with a habits table of the same customers, in the same order."""
+    return pd.concat([features, found[list(COLUMNS)].add_prefix(PREFIX).set_axis(features.index)], axis=1)
