@@ -156,8 +156,8 @@ def command(
     resamples = RESAMPLES
     if quick:
         sets, peers, resamples = ["synthetic"], QUICK_PEERS, QUICK_RESAMPLES
-        small = ("dates.max_train_dates=2", "tuning.seeds_averaged=1", *means.overrides)
-        means = Means(5.0, 0, customers=QUICK_CUSTOMERS, overrides=small)
+        few = ("dates.max_train_dates=2", "tuning.seeds_averaged=1", "windows_days=[30, 90]")
+        means = Means(5.0, 0, customers=QUICK_CUSTOMERS, overrides=(*few, *means.overrides))
         work, out = (work / "quick", work / "quick.json") if out == RESULTS else (work / "quick", out)
     each = partial(one_set, means=means, wanted=peers, peer_python=peer_python.absolute(), resume=resume)
     _every_set(sets or list(NAMES), partial(each, resamples=resamples), means, work.resolve(), out)

@@ -14,6 +14,7 @@ from tests.e2e.conftest import CONFIG, QUICK
 @pytest.fixture(scope="module")
 def replayed(places, world):
     config = load_config(CONFIG, (*QUICK, "dates.max_train_dates=2", "tuning.trials=0"))
+    config = config.model_copy(update={"tables": {"purchases": config.tables["purchases"]}})
     return config, backtest.run(config, places, 200)
 
 
