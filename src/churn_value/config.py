@@ -92,7 +92,7 @@ class DatesConfig(_Strict):
         default=None, description="first day not observed; null: after the last event"
     )
     step_days: PositiveDays | None = Field(default=None, description="null: a third of the horizon")
-    min_history_days: PositiveDays | None = Field(default=None, description="null: one horizon")
+    min_history_days: PositiveDays | None = Field(default=None, description="null: a third of the horizon, 28 at least")
     max_train_dates: Annotated[int, Field(ge=1, le=60)] = 12
     calibration_dates: Annotated[int, Field(ge=1, le=12)] = 1
     learned_days: PositiveDays | None = Field(

@@ -23,6 +23,7 @@ from churn_value.tables.load import Tables
 from churn_value.timeline import Split, learnable_days, plan_split
 
 KEYS = ["customer_id", "as_of"]
+LEAST_HISTORY_DAYS = 28
 _COHORT_TABLE = {"purchased": "purchases", "visited": "visits", "active_contract": "contracts"}
 
 
@@ -80,7 +81,7 @@ def split_for(config: Config, tables: Tables) -> Split:
         through,
         horizon_days=config.horizon_days,
         step_days=config.dates.step_days or max(1, learned // 3),
-        min_history_days=config.dates.min_history_days or learned,
+        min_history_days=config.dates.min_history_days or max(LEAST_HISTORY_DAYS, learned // 3),
         max_train_dates=config.dates.max_train_dates,
         calibration_dates=config.dates.calibration_dates,
         learned_days=learned,
