@@ -2,9 +2,10 @@
 
     python -m benchmarks.stability [--only completejourney --only synthetic] [--step-days 7] [--dates 26] [--trials 0]
 
-Trains a model per configuration in a scratch folder, scores the base at successive as_of dates up to the end of the
-data under the policy as it is, without hysteresis, without dwell and without both, each time with the answers of the
-date before, and counts the changes that are taken back within 60 days. Writes ``benchmarks/results/stability.json``.
+Takes the exported champion of a configuration, or trains a model in a scratch folder, and scores the base at successive
+as_of dates up to the end of the data under the policy as it is, without hysteresis, without dwell, without both; each
+date sees the answers of the one before. Counts the changes that are taken back within 60 days, and writes
+``benchmarks/results/stability.json``.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from churn_value.scoring.table import answers_to_frame
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
 from churn_value.tables.synthetic import simulate
+from churn_value.tracking.exported import champion_folder
+from pipelines import train
 
 SETS = ("completejourney", "synthetic")
 SYNTHETIC_CUSTOMERS, SYNTHETIC_SEED = 2_000, 7
@@ -67,8 +70,7 @@ def followed(bundle: Bundle, frames: dict[date, pd.DataFrame], threads: int) -> 
 
 def measured(name: str, *, step_days: int, dates: int, trials: int) -> dict[str, Any]:
     """Changes and reversals of one configuration under each variant."""
-    from pipelines import train  # noqa: PLC0415 - loads MLflow, which the other benchmarks do not need
-
+    champion = champion_folder(Settings.from_environment().exported(name)) if name != "synthetic" else None
     scratch = Path(tempfile.mkdtemp(prefix="churn-value-"))
     settings = replace(Settings.from_environment(), artifacts=scratch, models=scratch / "models")
     settings = replace(settings, tracking_uri=f"sqlite:///{scratch / 'mlflow.db'}")
@@ -77,7 +79,7 @@ def measured(name: str, *, step_days: int, dates: int, trials: int) -> dict[str,
             settings = replace(settings, data_root=scratch / "data")
             simulate(SYNTHETIC_CUSTOMERS, seed=SYNTHETIC_SEED).write(settings.data_root / "synthetic")
         config = load_config(f"configs/{name}.yaml", (f"tuning.trials={trials}",))
-        bundle = load_bundle(train.run(config, settings).bundle)
+        bundle = load_bundle(champion or train.run(config, settings).bundle)
         frames = _frames(config, settings, bundle, step_days=step_days, dates=dates)
         found = {
             variant: reversals(followed(under(bundle, changes), frames, config.tuning.threads), WITHIN_DAYS)
@@ -88,7 +90,14 @@ def measured(name: str, *, step_days: int, dates: int, trials: int) -> dict[str,
     days = [day.isoformat() for day in frames]
     policy = {"id": bundle.policy.id, **bundle.policy.stability.model_dump()}
     rows = {variant: asdict(one) | {"reversal_share": one.reversal_share} for variant, one in found.items()}
-    return {"customers": len(frames[max(frames)]), "from": days[0], "to": days[-1], "policy": policy, "variants": rows}
+    return {
+        "model": bundle.version,
+        "customers": len(frames[max(frames)]),
+        "from": days[0],
+        "to": days[-1],
+        "policy": policy,
+        "variants": rows,
+    }
 
 
 def _frames(

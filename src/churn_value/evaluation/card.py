@@ -68,7 +68,7 @@ def _spans(subject: Subject, *, zh: bool) -> tuple[list[str], list[list[object]]
         ["测试日期" if zh else "test dates", subject.tested_at],
         ["特征数" if zh else "features", manifest.get("features", "–")],
     ]
-    names = {"train": "训练", "calibration": "校准", "test": "测试"}
+    names = {"train": "训练", "refit": "重拟合", "calibration": "校准", "test": "测试"}
     for fold in sorted(manifest.get("per_fold", []), key=lambda entry: list(names).index(entry["fold"])):
         said = f"{fold['rows']:,} 行,{fold['churners']:,} 流失" if zh else _said(fold)
         rows.append([f"{names[fold['fold']]}折" if zh else f"{fold['fold']} fold", said])

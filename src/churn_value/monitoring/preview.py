@@ -90,7 +90,7 @@ def _by_tier(table: pd.DataFrame, order: Sequence[str], suffix: str) -> pd.DataF
         expected_value=("expected_value", "sum"),
         value_at_risk=("value_at_risk", "sum"),
     )
-    found = found.reindex(order, fill_value=0).astype({"customers": "int64"})
+    found = found.reindex(list(order), fill_value=0).astype({"customers": "int64"})
     return found[list(_SUMS)].add_suffix(f"_{suffix}")
 
 

@@ -41,11 +41,11 @@ class Range:
         """One number of every kind that comparisons with `ends` can tell apart; NaN last where it can be missing."""
         marks = {*ends, self.low, self.high} - {-math.inf, math.inf}
         if self.whole:
-            points = {math.floor(mark) + step for mark in marks for step in (-1, 0, 1, 2)}
+            points = {math.floor(mark) + step for mark in marks for step in (-1.0, 0.0, 1.0, 2.0)}
         else:
             between = {(one + other) / 2 for one, other in pairwise(sorted(marks))}
             points = marks | between | {mark + step for mark in marks for step in (-1.0, 1.0)}
-        inside = sorted(float(point) for point in points or {0.0} if self.low <= point <= self.high)
+        inside = sorted(point for point in points or {0.0} if self.low <= point <= self.high)
         return inside if self.always_known else [*inside, math.nan]
 
 
