@@ -174,3 +174,22 @@ def test_a_snapshot_s_day_may_be_a_date_a_stamp_or_a_text(tmp_path, written):
     frame.to_parquet(tmp_path / "s.parquet", index=False)
     tables = load_tables(settings, data_root=tmp_path, observed_now=NOW)
     assert tables.events["snapshots"].execute()["as_of"].astype(str).tolist() == ["2025-01-01"] * 2
+
+
+def test_a_horizon_too_long_to_learn_on_is_labelled_whole_at_the_test_date_and_shorter_before(tables):
+    # 240 days less 60 of history and 90 of the test's outcome leave two windows of 45 to learn on.
+    found = build_dataset(config(horizon_days=90), tables)
+    span = tables.span
+    learned = ((span[1] - span[0]).days - 60 - 90) // 2
+    assert found.learned_days == learned < 90
+    assert found.split.test == (span[1] - timedelta(days=90),)
+    events = purchases()
+    events["day"] = events["event_time"].dt.tz_localize(None).dt.normalize()
+    for fold, days in (("train", learned), ("refit", learned), ("calibration", learned), ("test", 90)):
+        rows = found.fold(fold)
+        assert len(rows)
+        for row in rows.sample(10, random_state=1).itertuples():
+            own = events[events["customer_id"] == row.customer_id]
+            inside = own[(own["day"] >= row.as_of) & (own["day"] < row.as_of + pd.Timedelta(days=days))]
+            assert row.churned == float(inside.empty)
+            assert row.value_minor == pytest.approx(100 * inside["amount"].sum())
