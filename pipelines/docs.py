@@ -9,9 +9,27 @@ import typer
 from churn_value.cli import main, stdout
 from churn_value.documents import generated
 from churn_value.errors import ConfigError
-from pipelines import check_data, demo, fetch_data, monitor, promote, score, serve, simulate, train
+from pipelines import (
+    backtest,
+    build_bento,
+    check_data,
+    contact_list,
+    demo,
+    fetch_data,
+    monitor,
+    preview_policy,
+    promote,
+    read_out,
+    score,
+    serve,
+    simulate,
+    train,
+)
 
-JOBS = (fetch_data, simulate, check_data, train, promote, score, serve, monitor, demo)
+JOBS = (
+    *(fetch_data, simulate, check_data, train, backtest, promote, score, preview_policy, serve, build_bento),
+    *(monitor, contact_list, read_out, demo),
+)
 
 
 def command(
