@@ -16,17 +16,18 @@ from churn_value.errors import ConfigError
 from churn_value.evaluation.plots import save
 from churn_value.monitoring.preview import Preview, preview
 from churn_value.monitoring.preview_chart import preview_chart
+from churn_value.monitoring.preview_tables import preview_summary, preview_tables
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.overrides import TierOverrides, read_overrides
 from churn_value.scoring.policy import Policy, load_policy
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
+from churn_value.scoring.wording import language_of
 from churn_value.service.store import PREVIOUS
 from churn_value.settings import Settings
 from churn_value.tracking.exported import champion_folder_or_refuse
 
 CHUNK_ROWS = 20_000
-SHOWN = 15
 
 
 @dataclass(frozen=True)
@@ -81,19 +82,13 @@ def run(config: Config, settings: Settings, policy: Policy, *, out: Path | None 
     return Result(found, bundle, policy, folder)
 
 
-def show(result: Result) -> None:
+def show(result: Result, locale: str = "en") -> None:
     """Print tiers before and after, the matrix, and the most valuable who would move."""
-    found = result.preview
-    heads = ("tier", *(f"{name} {when}" for when in ("before", "after") for name in ("customers", "value", "at risk")))
-    stdout.print(table("Tiers under both policies", heads, found.tiers.to_numpy().tolist()))
-    matrix = found.matrix.reset_index()
-    stdout.print(table("Before (rows) and after", tuple(map(str, matrix.columns)), matrix.to_numpy().tolist()))
-    if len(found.movers):
-        rows = found.movers.head(SHOWN).to_numpy().tolist()
-        stdout.print(table("Who would move, the most valuable first", tuple(found.movers.columns), rows))
-    worth = f"{found.moved_value:,.0f} {result.bundle.config.currency}"
-    stdout.print(f"{len(found.movers):,} of {found.customers:,} would move ({found.moved_share:.1%}), worth {worth}")
-    stdout.print(f"written to {result.folder}: movers.csv, tiers.csv, tiers.png; nothing else was touched")
+    language = language_of(locale)
+    for title, heads, rows in preview_tables(result.preview, language):
+        stdout.print(table(title, heads, rows))
+    stdout.print(preview_summary(result.preview, result.bundle.config.currency, language))
+    stdout.print(f"{result.folder}: movers.csv, tiers.csv, tiers.png")
 
 
 def command(
@@ -102,11 +97,12 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Folder for table and chart; default: previews of the company.")
     ] = None,
+    locale: Annotated[str, typer.Option(help="Language of what is printed: en or zh.")] = "en",
     overrides: Overrides = None,
 ) -> None:
     """Show who would change tier under another policy, with counts and value before and after; nothing is changed."""
     loaded, settings = load_config(config, tuple(overrides or ())), Settings.from_environment()
-    show(run(loaded, settings, load_policy(policy), out=out))
+    show(run(loaded, settings, load_policy(policy), out=out), locale)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pytest
 from churn_value.evaluation.plots import png
 from churn_value.monitoring.preview import preview
 from churn_value.monitoring.preview_chart import preview_chart
+from churn_value.monitoring.preview_tables import preview_summary, preview_tables
 
 
 def answers(**tiers):
@@ -68,3 +69,15 @@ def test_the_chart_has_a_bar_for_each_tier_before_and_after():
     assert [bar.get_height() for bar in value.patches] == [0, 170, 100, 70, 180, 160, 0, 0]
     assert [label.get_text() for label in counts.get_xticklabels()] == ["GOLD", "A", "S", "(none)"]
     assert png(figure).startswith(b"\x89PNG")
+
+
+def test_what_is_printed_exists_in_both_languages():
+    found = preview(BEFORE, AFTER, ["S", "A"], ["GOLD", "A"])
+    english, chinese = (preview_tables(found, language) for language in ("en", "zh"))
+    for one, other in zip(english, chinese, strict=True):
+        assert one[0] != other[0]
+        assert len(one[1]) == len(other[1]) == len(one[2][0])
+        assert one[2] == other[2]
+    assert preview_summary(found, "GBP", "en") == "3 of 4 would move (75.0%), worth 250 GBP"
+    assert preview_summary(found, "GBP", "zh") == "4 位客户中有 3 位将变动（75.0%），预期价值合计 250 GBP"
+    assert len(preview_tables(preview(BEFORE, BEFORE, ["S", "A"], ["S", "A"]), "en")) == 2
