@@ -11,9 +11,15 @@ from served_company import NAME
 from churn_value.errors import ConfigError
 from churn_value.service import auth
 from churn_value.service.options import Options
+from churn_value.service.routes import PLANS
 from churn_value.service.serve import check_bind
 
-ROUTES = [("POST", "/v1/score"), ("GET", "/v1/model"), ("GET", "/nowhere"), ("GET", "/metrics"), ("GET", "/docs.json")]
+PLANNED = [(plan, plan.path.replace("{model}", NAME).replace("{version}", "1")) for plan in PLANS if plan.scopes]
+ROUTES = [(plan.method, path) for plan, path in PLANNED] + [
+    ("GET", "/nowhere"),
+    ("GET", "/docs.json"),
+    ("GET", "/v2/x"),
+]
 BODY = {"items": [{"customer_id": "0001"}], "explain": False}
 
 
@@ -24,7 +30,8 @@ def entry(name, key, *scopes):
 @pytest.fixture
 def keys_file(tmp_path):
     path = tmp_path / "keys.json"
-    path.write_text(json.dumps({"keys": [entry("crm", "score-key", "score"), entry("ops", "admin-key", "admin")]}))
+    entries = [entry(scope, f"{scope}-key", scope) for scope in ("score", "events", "admin")]
+    path.write_text(json.dumps({"keys": entries}))
     return path
 
 
@@ -68,20 +75,26 @@ def test_health_needs_no_key(guarded, path):
     assert guarded[1].get(path).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("key", "method", "path", "status"),
-    [
-        ("score-key", "POST", "/v1/score", 200),
-        ("score-key", "GET", "/v1/model", 200),
-        ("score-key", "GET", "/nowhere", 404),
-        ("admin-key", "POST", "/v1/score", 403),
-        ("admin-key", "GET", "/v1/model", 200),
-    ],
-)
-def test_a_key_opens_what_its_scope_allows(guarded, key, method, path, status):
-    response = call(guarded[1], method, path, [("authorization", f"bearer {key}")])
-    assert response.status_code == status
-    assert status != 403 or response.json()["code"] == "SCOPE_MISSING"
+@pytest.mark.parametrize("scope", ["score", "events", "admin"])
+@pytest.mark.parametrize(("plan", "path"), PLANNED, ids=lambda part: part if isinstance(part, str) else part.method)
+def test_a_key_opens_what_its_scope_allows_and_nothing_else(guarded, scope, plan, path):
+    response = call(guarded[1], plan.method, path, [("authorization", f"bearer {scope}-key")])
+    refused = response.status_code == 403 and response.json()["code"] == "SCOPE_MISSING"
+    assert refused == (scope not in plan.scopes)
+    assert response.status_code != 401
+
+
+def test_scoring_sending_events_and_watching_are_three_scopes():
+    allowed = {(plan.method, plan.path): plan.scopes for plan in PLANS}
+    assert allowed["POST", "/v1/score"] == {"score"}
+    assert allowed["POST", "/v1/events"] == {"events"}
+    assert allowed["GET", "/metrics"] == {"admin"}
+    assert all(plan.scopes == {"score"} for plan in PLANS if plan.path.endswith(("/infer", "/invocations")))
+
+
+def test_a_known_key_on_no_route_is_told_so(guarded):
+    response = call(guarded[1], "GET", "/nowhere", [("authorization", "bearer score-key")])
+    assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
 
 
 def test_a_revoked_key_closes_and_a_new_one_opens(guarded, keys_file):

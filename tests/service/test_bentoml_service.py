@@ -1,11 +1,9 @@
 """The service as BentoML runs it: in this process, and once as a real supervisor with a worker."""
 
 import json
-import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
@@ -47,13 +45,6 @@ def test_raw_events_are_scored_in_the_process(caller, company):
     stored, raw = caller.score([{"customer_id": "0001"}, item])["results"]
     assert raw["status"] == "ok"
     assert raw["churn"] == stored["churn"]
-
-
-def test_the_python_example_of_the_document_runs(address, capsys):
-    text = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(example.replace("http://127.0.0.1:3000", address).replace('"1"', '"0001"'), {})
-    assert capsys.readouterr().out.startswith("0001 ok {'code': ")
 
 
 def test_the_client_is_told_why_it_is_refused(caller):

@@ -35,7 +35,8 @@ def invoked(client, body):
 
 @pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records", "instances", "inputs"])
 def test_each_form_that_mlflows_client_writes_is_answered_as_it_reads_it(client, company, by_id, form):
-    frame = company.features[company.features["customer_id"].isin(IDS)]
+    known = company.features["customer_id"].isin(IDS)
+    frame = company.features.loc[known, ["customer_id", "as_of", *company.bundle.catalog.names]]
     ids = frame["customer_id"].tolist()
     frame = frame.assign(as_of=[str(day)[:10] for day in frame["as_of"]])
     if form == "dataframe_split":
@@ -77,6 +78,20 @@ def test_an_mlflow_document_of_no_known_form_is_refused_in_both_languages(client
     assert (response.status_code, response.json()["code"]) == (422, "TABLE_INVALID")
     assert response.json()["error_code"] == "TABLE_INVALID"
     assert response.json()["message"]
+
+
+def test_nan_is_null_to_mlflow_and_refused_by_everyone_else(client):
+    row = b'[{"customer_id": "1", "as_of": "2024-10-01", "features": {"purchase_days": NaN}}]'
+    flat = b'[{"customer_id": "1", "as_of": "2024-10-01", "purchase_days": %s}]'
+    headers = {"Content-Type": "application/json"}
+    answers = [
+        client.post("/invocations", content=b'{"instances": ' + flat % number + b"}", headers=headers)
+        for number in (b"NaN", b"null", b"Infinity")
+    ]
+    assert answers[0].json() == answers[1].json()
+    assert answers[2].json()["code"] == "JSON_NOT_FINITE"
+    own = client.post("/v1/score", content=b'{"items": ' + row + b"}", headers=headers)
+    assert own.json()["code"] == "JSON_NOT_FINITE"
 
 
 def test_mlflow_params_choose_and_unknown_ones_are_refused(client):

@@ -258,3 +258,20 @@ def test_events_of_any_value_make_no_failure(client):
         items = [{"customer_id": "0001", "as_of": "2024-10-01", "events": {"purchases": [row]}} for row in rows]
         response = client.post("/v1/score", json={"items": items, "explain": False})
         assert response.status_code == 200, (response.text, items)
+
+
+def test_a_caller_that_hangs_up_in_the_middle_of_a_body_is_refused_by_name(runner, client):
+    messages = [{"type": "http.request", "body": b'{"items"', "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/score", "headers": headers, "query_string": b""}
+    runner.run(client.app({**scope, "server": ("127.0.0.1", 3000)}, receive, send))
+    assert sent[0]["status"] == 400
+    assert b"BODY_INCOMPLETE" in sent[1]["body"]

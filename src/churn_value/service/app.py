@@ -12,15 +12,19 @@ BentoML's own limits lie outside ours and are set so wide that ours refuse first
 from __future__ import annotations
 
 import logging
-from threading import Lock
+from threading import Lock, current_thread, main_thread
 
 import bentoml
-from starlette.types import ASGIApp, Receive, Scope, Send
+from bentoml._internal.configuration.containers import BentoMLContainer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from churn_value.service.drain import drain_on_sigterm
 from churn_value.service.http import application
 from churn_value.service.options import Options
+from churn_value.service.packed import settings_here
 from churn_value.service.problems import problem, refusal
 from churn_value.service.serving import Serving
+from churn_value.service.tracing import Scrub, bentoml_tracing, scrub
 from churn_value.settings import Settings
 
 OPTIONS = Options.from_environment()
@@ -44,6 +48,11 @@ class _Front:
             serving.start()
             self.serving, self.application = serving, application(serving)
 
+    def drain(self) -> None:
+        """Be no longer ready."""
+        if self.serving is not None:
+            self.serving.drain()
+
     def close(self) -> None:
         """Stop following; requests still inside are answered."""
         with self._lock:
@@ -63,13 +72,26 @@ class InFront:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _then_drain(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif FRONT.application is None:
-            await problem(refusal("STARTING"), "-")(scope, receive, send)
         else:
-            await FRONT.application(scope, receive, send)
+            scrub(scope["path"])
+            await (FRONT.application or _STARTING)(scope, receive, send)
+
+
+_STARTING = problem(refusal("STARTING"), "-")
+
+
+def _then_drain(send: Send) -> Send:
+    """Send that, once the server has started, puts our end in front of its own."""
+
+    async def started(message: Message) -> None:
+        await send(message)
+        if message["type"] == "lifespan.startup.complete" and current_thread() is main_thread():
+            drain_on_sigterm(FRONT.drain, OPTIONS.drain_s)
+
+    return started
 
 
 @bentoml.service(
@@ -80,13 +102,15 @@ class InFront:
     http={"host": LOCAL, "port": PORT, "cors": {"enabled": False}},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    **bentoml_tracing(OPTIONS),
 )
 class ChurnValue:
     """One governed answer per customer: value, churn, satisfaction, tier, reasons, actions."""
 
     def __init__(self) -> None:
         _log_to_stderr()
-        FRONT.open(OPTIONS, Settings.from_environment())
+        BentoMLContainer.tracer_provider.get().add_span_processor(Scrub())
+        FRONT.open(OPTIONS, settings_here())
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

@@ -25,14 +25,17 @@ class Dialect:
         Checked request in a parsed document.
     answer_of
         What is sent, given the answers in our own words and the document.
+    nan_is_null
+        Whether its clients write NaN where they mean null, as MLflow's do.
     """
 
     request_of: Callable[[object, Options], Request]
     answer_of: Callable[[Mapping[str, Any], object], Mapping[str, Any]]
+    nan_is_null: bool = False
 
 
 OWN = Dialect(read, lambda content, _: content)
-MLFLOW = Dialect(invocations.request_of, invocations.answer_of)
+MLFLOW = Dialect(invocations.request_of, invocations.answer_of, nan_is_null=True)
 KSERVE = Dialect(v2.request_of, v2.answer_of)
 
 
@@ -44,7 +47,7 @@ def exchange(body: bytes, serving: Serving, dialect: Dialect, *, request_id: str
     RequestError
         When the request as a whole is refused, or no model is loaded.
     """
-    document = parse(body)
+    document = parse(body, nan_is_null=dialect.nan_is_null)
     request = dialect.request_of(document, serving.options)
     content = respond(request, serving, request_id=request_id, now=now)
     serving.meters.scored(content["results"])

@@ -20,14 +20,14 @@ from churn_value.errors import ChurnValueError
 from churn_value.service.auth import KeyStore, check_key, check_local
 from churn_value.service.metrics import Meters
 from churn_value.service.problems import document, problem, refusal
-from churn_value.service.routes import OPEN_ROUTES, label
+from churn_value.service.routes import METHODS, OPEN_ROUTES, label
+from churn_value.service.tracing import note_request_id
 
 REQUEST_ID = "churn_value.request_id"
 CODE = "churn_value.code"
 ITEMS = "churn_value.items"
 HTTP_OK = 200
 CALLER_GONE = 499
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 log = logging.getLogger("churn_value.service")
@@ -61,6 +61,7 @@ class Correlation:
             await self.app(scope, receive, send)
             return
         scope[REQUEST_ID] = request_id = _request_id(scope)
+        note_request_id(request_id)
         started, status = time.perf_counter(), 0
 
         async def note(message: Message) -> None:

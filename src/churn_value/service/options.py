@@ -39,6 +39,10 @@ class Options:
         Time between two looks at the pointer, the feature table and the keys [s].
     cache_bytes
         Memory for row groups of the feature table [bytes].
+    drain_s
+        Time between readiness turning false on SIGTERM and the socket closing [s].
+    traces_to, traced_share
+        OTLP address that traces are sent to, None for none; and the share of requests traced, above 0 and up to 1.
     """
 
     name: str = "completejourney"
@@ -54,12 +58,17 @@ class Options:
     event_items: int = 20
     poll_s: float = 0.5
     cache_bytes: int = 256 * 1_048_576
+    drain_s: float = 1.0
+    traces_to: str | None = None
+    traced_share: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a name that is no folder name of ours."""
         if not _NAME.fullmatch(self.name):
             rule = "the name must be a configuration's: small letters, digits and _"
             raise ConfigError(rule, where="--name", received=self.name)
+        if self.traced_share > 1:
+            raise ConfigError("a share is at most 1", where=f"{PREFIX}TRACED_SHARE", received=self.traced_share)
 
     @classmethod
     def from_environment(cls) -> Options:
@@ -86,6 +95,9 @@ class Options:
             event_items=_whole("event_items", default.event_items),
             poll_s=_number("poll_s", default.poll_s),
             cache_bytes=_whole("cache_bytes", default.cache_bytes),
+            drain_s=_number("drain_s", default.drain_s),
+            traces_to=os.environ.get(f"{PREFIX}TRACES_TO") or None,
+            traced_share=_number("traced_share", default.traced_share),
         )
 
     def environment(self) -> dict[str, str]:

@@ -158,14 +158,14 @@ def readiness(port: int, timeout_s: float = 2.0) -> tuple[int, Mapping[str, obje
 
 
 @contextmanager
-def running(
+def started(
     name: str,
     *,
     port: int | None = None,
     options: Options | None = None,
     settings: Settings | None = None,
     ready_s: float = READY_S,
-) -> Iterator[str]:
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The service in a child process while the context lasts.
 
     Parameters
@@ -181,8 +181,8 @@ def running(
 
     Yields
     ------
-    str
-        Base URL, as in ``http://127.0.0.1:3000``.
+    tuple of str and Popen
+        Base URL, as in ``http://127.0.0.1:3000``, and the supervisor's process.
 
     Raises
     ------
@@ -206,9 +206,22 @@ def running(
         )
     try:
         _wait_ready(process, port, ready_s, log)
-        yield f"http://{LOCAL}:{port}"
+        yield f"http://{LOCAL}:{port}", process
     finally:
         stop(process)
+
+
+@contextmanager
+def running(
+    name: str,
+    *,
+    port: int | None = None,
+    options: Options | None = None,
+    settings: Settings | None = None,
+) -> Iterator[str]:
+    """Base URL of the service, as in ``http://127.0.0.1:3000``, while the context lasts; see `started`."""
+    with started(name, port=port, options=options, settings=settings) as (url, _):
+        yield url
 
 
 def _wait_ready(process: subprocess.Popen[bytes], port: int, ready_s: float, log: Path) -> None:

@@ -19,13 +19,15 @@ _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def parse(body: bytes) -> object:
+def parse(body: bytes, *, nan_is_null: bool = False) -> object:
     """Document in `body`.
 
     Parameters
     ----------
     body
         UTF-8 without byte order mark.
+    nan_is_null
+        Whether to read NaN as null instead of refusing it, for clients that write unknown numbers so.
 
     Raises
     ------
@@ -35,7 +37,11 @@ def parse(body: bytes) -> object:
     text = _text(body)
     try:
         parsed = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite, parse_int=_whole
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_nan_or_refuse if nan_is_null else _constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
     except RecursionError:
         raise refusal("JSON_TOO_DEEP") from None
@@ -65,6 +71,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise refusal("JSON_DUPLICATE_KEY")
     return result
+
+
+def _nan_or_refuse(text: str) -> None:
+    if text != "NaN":
+        _constant(text)
 
 
 def _constant(_: str) -> NoReturn:
