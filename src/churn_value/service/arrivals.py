@@ -12,15 +12,16 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_value.features.asof import CLOCKS
+from churn_value.service.event_ledger import Arrival, StoredRow
 from churn_value.service.event_rows import Row
-from churn_value.service.event_store import Arrival, EventStore, StoredRow
+from churn_value.service.event_store import EventStore
 from churn_value.service.events import EventFeatures, stored_rows
 from churn_value.service.problems import refusal
 from churn_value.service.requests import FAULTS, CustomerId, ItemFault, Scalar
@@ -48,9 +49,10 @@ class ArrivalItem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A row on its way: its place in the request, and itself by the contract's columns."""
+    """A row on its way: its place in the request, whom it is about, and itself by the contract's columns."""
 
     index: int
+    customer_id: str
     table: str
     number: int
     row: Row
@@ -113,7 +115,7 @@ def receive(document: object, serving: Serving, *, request_id: str, now: datetim
     store, maker = _ready(serving)
     outcomes = _Outcomes()
     sent = [
-        _Sent(index, table, number, {**row, "customer_id": item.customer_id})
+        _Sent(index, item.customer_id, table, number, row)
         for index, item in items.items()
         if isinstance(item, ArrivalItem)
         for table, rows in item.events.items()
@@ -193,14 +195,13 @@ def _checked(one: _Sent, maker: EventFeatures, now: datetime) -> _Sent:
     """The row by the contract, with the moment it became known."""
     if one.table not in maker.rules.config.tables or one.table == "snapshots":
         raise ItemFault("TABLE_UNKNOWN", "events")
-    own = {name: value for name, value in one.row.items() if name != "customer_id"}
-    row = dict(maker.rules.row(one.table, one.place, own, now))
+    row = dict(maker.rules.row(one.table, one.place, one.row, now))
     names = CONTRACT[one.table].names
     if "event_id" in names and not row.get("event_id"):
         raise ItemFault("EVENT_ID_MISSING", one.place)
     if "known_at" in names and row.get("known_at") is None:
         row["known_at"] = now.astimezone(UTC).isoformat()
-    return _Sent(one.index, one.table, one.number, {**row, "customer_id": one.row["customer_id"]})
+    return replace(one, row={**row, "customer_id": one.customer_id})
 
 
 def _cleaned(
@@ -217,20 +218,24 @@ def _cleaned(
         kept = zip(group, stored_rows(judged.rows), judged.reasons, judged.columns, strict=True)
         for one, content, reason, column in kept:
             if reason is None:
-                found[table, order[id(one)]] = (one, arrival_of(table, str(one.row["customer_id"]), content))
+                found[table, order[id(one)]] = (one, arrival_of(table, one.customer_id, content))
             else:
                 outcomes.refuse(one, ItemFault("EVENTS_REFUSED", f"{one.place}.{column}: {reason}"))
     return [found[place] for place in sorted(found, key=lambda place: place[1])]
 
 
-def arrival_of(table: str, customer_id: str, content: StoredRow) -> Arrival:
-    """Canonical row with what tells it from others: its event_id, a profile's customer and day, a contract's content."""
+def arrival_of(table: str, customer_id: str, content: StoredRow, repeat: int = 0) -> Arrival:
+    """Canonical row with what tells it from others.
+
+    That is its `event_id`; of a profile, the customer and the day it holds from; of a row without an id, its content
+    and how many such rows come before it.
+    """
     own = {name: value for name, value in content.items() if name != "customer_id"}
     event_id = own.get("event_id")
     if event_id is None and table == "customers":
         event_id = json.dumps([customer_id, own.get("valid_from")])
     if event_id is None:
-        event_id = content_id(table, customer_id, own)
+        event_id = content_id(table, customer_id, own, repeat)
     return Arrival(table, str(event_id), customer_id, own)
 
 

@@ -4,6 +4,9 @@ SQLite in WAL mode takes one writer at a time and any number of readers, from se
 syncs the log at each commit, so an acknowledged event outlives a kill of the process and a loss of power. Rows are kept
 as cleaning accepted them (canonical columns, integer minor units, microseconds), so that a score only reads them.
 
+Rows of generation 0 have arrived through the service: they are live. The company's own tables are the history, of a
+generation of its own: a new history is written beside the old one, invisible, and takes its place in one transaction.
+
 `customer_id` stands in clear: the store is the company's own table of events. The file is readable by its owner only.
 """
 
@@ -11,76 +14,29 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import local
-from typing import Any, Literal
 
 from churn_value.errors import DataContractError
-from churn_value.features.asof import CLOCKS
+from churn_value.service.event_ledger import (
+    INSERT,
+    SCHEMA,
+    Arrival,
+    History,
+    Status,
+    StoredRow,
+    flip,
+    in_force,
+    put,
+    values,
+)
 
-Status = Literal["accepted", "duplicate", "completed", "conflict"]
-StoredRow = Mapping[str, Any]
 FORMAT = 1
 APPLICATION = 0x43565645  # "CVVE" in the file's header
 LONGEST_WAIT_S = 5.0
-_SCHEMA = """
-CREATE TABLE event (
-  seq INTEGER PRIMARY KEY,
-  source TEXT NOT NULL,
-  event_id TEXT NOT NULL,
-  customer_id TEXT NOT NULL,
-  content TEXT NOT NULL,
-  arrived_us INTEGER NOT NULL,
-  is_live INTEGER NOT NULL,
-  UNIQUE (source, event_id)
-) STRICT;
-CREATE INDEX event_of_customer ON event (customer_id, seq);
-CREATE INDEX live_customer ON event (customer_id) WHERE is_live = 1;
-CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One canonical row on its way into the store.
-
-    Parameters
-    ----------
-    source
-        Table of the contract.
-    event_id
-        What tells the row from all others of its table; the same again is the same event.
-    customer_id
-        Whom it is about.
-    content
-        Canonical columns that are not null; times in microseconds.
-    """
-
-    source: str
-    event_id: str
-    customer_id: str
-    content: StoredRow
-
-
-def merged(source: str, before: StoredRow, now: StoredRow) -> dict[str, Any] | None:
-    """What two accounts of one event say together; None when they contradict each other.
-
-    They may differ in what becomes known later, as a ticket's resolution or an invoice's payment: once told it stays,
-    whichever account comes first. `known_at` is that of the first.
-    """
-    together = {**now, **before}
-    for name in {*before, *now} - {"known_at"}:
-        told = [value for value in (before.get(name), now.get(name)) if value not in (None, False)]
-        if before.get(name) == now.get(name):
-            continue
-        if name not in CLOCKS[source].hidden or len(told) > 1:
-            return None
-        together[name] = told[0] if told else False
-    return together
 
 
 class EventStore:
@@ -152,8 +108,8 @@ class EventStore:
         readable = marks == [APPLICATION, FORMAT] and found is not None
         self.fault, self.currency = (None, str(found[0])) if readable else ("EVENTS_UNREADABLE", None)
 
-    def append(self, arrivals: Sequence[Arrival], *, now: datetime, live: bool = True) -> list[Status]:
-        """Keep rows, all in one transaction that is on the disk when this returns.
+    def append(self, arrivals: Sequence[Arrival], *, now: datetime) -> list[Status]:
+        """Keep live rows, all in one transaction that is on the disk when this returns.
 
         Parameters
         ----------
@@ -161,8 +117,6 @@ class EventStore:
             In the order they count as having come.
         now
             When they came, UTC.
-        live
-            False for rows of the company's own tables: they are history, and a live event among them becomes history.
 
         Returns
         -------
@@ -175,31 +129,60 @@ class EventStore:
         sqlite3.Error
             When nothing could be written; then nothing was.
         """
-        arrived_us = int(now.timestamp() * 1_000_000)
+        arrived_us = _microseconds(now)
         with self._writing() as connection:
-            return [_put(connection, one, arrived_us, live=live) for one in arrivals]
+            current = in_force(connection)
+            return [put(connection, one, current, arrived_us) for one in arrivals]
+
+    def replace_history(self, batches: Iterable[Sequence[Arrival]], *, now: datetime) -> History:
+        """Make the company's own tables the history; readers see the old one until the new one is whole.
+
+        A live row that the new history has too becomes history, unless it says more; where the two contradict each
+        other the company's table is right.
+
+        Raises
+        ------
+        sqlite3.Error
+            When it could not be written; then the old history stands.
+        """
+        arrived_us = _microseconds(now)
+        with self._writing() as connection:
+            newest = connection.execute("SELECT max(generation) FROM event").fetchone()[0] or 0
+            fresh = max(int(newest), in_force(connection)) + 1
+        for batch in batches:
+            with self._writing() as connection:
+                connection.executemany(INSERT, [values(one, fresh, arrived_us) for one in batch])
+        with self._writing() as connection:
+            return flip(connection, fresh)
 
     def live(self, customer_ids: Sequence[str]) -> set[str]:
-        """Those customers of whom an event has come that is not in the company's own tables yet."""
-        query = "SELECT 1 FROM event WHERE customer_id = ? AND is_live = 1 LIMIT 1"
+        """Those customers of whom an event has come that is not in the history yet."""
+        query = "SELECT 1 FROM event WHERE customer_id = ? AND generation = 0 LIMIT 1"
         with self._reading() as connection:
             return {one for one in set(customer_ids) if connection.execute(query, (one,)).fetchone()}
 
     def rows(self, customer_ids: Sequence[str]) -> dict[str, dict[str, list[StoredRow]]]:
-        """Canonical rows by customer and table, in the order they came; customers without any are left out."""
-        query = "SELECT source, content FROM event WHERE customer_id = ? ORDER BY seq"
+        """Canonical rows by customer and table, in no particular order; customers without any are left out."""
+        query = (
+            "SELECT source, event_id, content FROM event WHERE customer_id = ? AND generation IN (0, ?) "
+            "ORDER BY generation DESC"
+        )
         found: dict[str, dict[str, list[StoredRow]]] = {}
         with self._reading() as connection:
+            current = in_force(connection)
             for one in dict.fromkeys(customer_ids):
-                for source, content in connection.execute(query, (one,)):
+                # Live rows come last and replace the same event of the history.
+                rows = {(source, key): content for source, key, content in connection.execute(query, (one, current))}
+                for (source, _), content in rows.items():
                     row = {**json.loads(content), "customer_id": one}
                     found.setdefault(one, {}).setdefault(source, []).append(row)
         return found
 
     def count(self) -> int:
-        """Rows of the store."""
+        """Rows that scores see, those of the history that a live one replaces included."""
         with self._reading() as connection:
-            return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
+            query = "SELECT count(*) FROM event WHERE generation IN (0, ?)"
+            return int(connection.execute(query, (in_force(connection),)).fetchone()[0])
 
     def _connection(self) -> sqlite3.Connection:
         """Connection of the calling thread, opened again when the file has been replaced."""
@@ -254,7 +237,7 @@ def _make(path: Path, currency: str) -> None:
     fresh.touch(mode=0o600)
     connection = _connect(fresh)
     try:
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("INSERT INTO setting VALUES ('currency', ?)", (currency,))
@@ -264,27 +247,5 @@ def _make(path: Path, currency: str) -> None:
     fresh.replace(path)
 
 
-def _put(connection: sqlite3.Connection, one: Arrival, arrived_us: int, *, live: bool) -> Status:
-    key = (one.source, one.event_id)
-    held = connection.execute(
-        "SELECT customer_id, content FROM event WHERE source = ? AND event_id = ?", key
-    ).fetchone()
-    if held is None:
-        connection.execute(
-            "INSERT INTO event (source, event_id, customer_id, content, arrived_us, is_live) VALUES (?, ?, ?, ?, ?, ?)",
-            (*key, one.customer_id, _text(one.content), arrived_us, live),
-        )
-        return "accepted"
-    before = json.loads(held[1])
-    together = merged(one.source, before, one.content) if held[0] == one.customer_id else None
-    if together is None:
-        return "conflict"
-    changed = together != before
-    if changed or not live:
-        query = "UPDATE event SET content = ?, is_live = ? WHERE source = ? AND event_id = ?"
-        connection.execute(query, (_text(together), live, *key))
-    return "completed" if changed else "duplicate"
-
-
-def _text(content: StoredRow) -> str:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

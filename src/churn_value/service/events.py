@@ -11,15 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import ibis
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from churn_value.errors import FingerprintMismatch
 from churn_value.features.prepared import PreparedFeatures, table_of
+from churn_value.recommendation.live import LiveHabits
 from churn_value.scoring.bundle import Bundle
+from churn_value.service.event_ledger import StoredRow
 from churn_value.service.event_rows import Row, RowRules
-from churn_value.service.event_store import EventStore, StoredRow
+from churn_value.service.event_store import EventStore
 from churn_value.service.requests import EventsItem, ItemFault
 from churn_value.tables.prepared import PreparedCleaning
 
@@ -47,11 +50,14 @@ class EventFeatures:
         What rows must be like.
     cleaning, features
         Statements prepared for the bundle's configuration and catalog.
+    habits
+        The same for habits, None without purchases.
     """
 
     rules: RowRules
     cleaning: PreparedCleaning
     features: PreparedFeatures
+    habits: LiveHabits | None = None
 
     @classmethod
     def of(cls, bundle: Bundle) -> EventFeatures:
@@ -69,6 +75,7 @@ class EventFeatures:
             RowRules(config, made.attributes),
             PreparedCleaning(config, made.attributes),
             PreparedFeatures(made, returns=returns),
+            _habits_of(bundle, made.schemas.get("purchases")),
         )
 
     def shape(self, item: Checked) -> Shape:
@@ -92,7 +99,16 @@ class EventFeatures:
     def frame(self, tables: Mapping[str, pa.Table], asked: Sequence[tuple[str, date]]) -> pd.DataFrame:
         """Features of (customer_id, as_of), each pair once, in their order."""
         used = {name: table for name, table in tables.items() if name in self.features.schemas}
-        return self.features.frame({name: table.select(_names(self, name)) for name, table in used.items()}, asked)
+        made = self.features.frame({name: table.select(_names(self, name)) for name, table in used.items()}, asked)
+        return made if self.habits is None else self.habits.beside(made, used.get("purchases"))
+
+
+def _habits_of(bundle: Bundle, purchases: ibis.Schema | None) -> LiveHabits | None:
+    """Maker of habits, for a bundle whose features are made from purchases."""
+    if purchases is None:
+        return None
+    present = frozenset(bundle.catalog.parameters["present"]["purchases"])
+    return LiveHabits(purchases, present, bundle.recommender)
 
 
 def _names(maker: EventFeatures, table: str) -> list[str]:
