@@ -13,10 +13,12 @@ import pyarrow as pa
 from churn_value.config import Config
 from churn_value.estimators import hurdle
 from churn_value.features.catalog import Catalog, catalog
+from churn_value.recommendation.habits import PREFIX, with_habits
+from churn_value.recommendation.learning import recommender_for
 from churn_value.scoring.bundle import Bundle, load_bundle, write_bundle
 from churn_value.scoring.policy import load_policy
 from churn_value.scoring.reference import Reference
-from churn_value.service.store import write_features
+from churn_value.service.store import KEYS, write_features
 from churn_value.settings import Settings
 from churn_value.tables.load import tables_from_frames
 
@@ -117,7 +119,7 @@ class Company:
     def features_of(self, customer_id: str) -> dict[str, object]:
         """Features of one customer as a request carries them."""
         row = self.features[self.features["customer_id"] == customer_id].iloc[0]
-        found = row.drop(["customer_id", "as_of"]).to_dict()
+        found = row[[name for name in row.index if name not in KEYS and not name.startswith(PREFIX)]].to_dict()
         return {name: None if pd.isna(value) else value for name, value in found.items()}
 
 
@@ -163,6 +165,7 @@ def export(settings: Settings, *, seed: int = 7) -> Company:
         "metrics": {"auc": 0.7},
     }
     features = parts[3].drop(columns=["churned", "value_minor"])
+    following = recommender_for(company, tables, AS_OF)
     path = write_bundle(
         settings.exported(NAME),
         model,
@@ -173,8 +176,10 @@ def export(settings: Settings, *, seed: int = 7) -> Company:
         manifest=manifest,
         golden=features.head(20),
         parameters=parameters,
+        recommender=following,
     )
     point(settings.exported(NAME), path, "1")
+    features = with_habits(features, tables, AS_OF, following)
     write_features(features, settings.scored_features(NAME))
     return Company(settings, load_bundle(path), path, features, raw["purchases"], raw["customers"])
 
