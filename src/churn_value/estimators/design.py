@@ -104,8 +104,15 @@ class Design:
         """
         _refuse_missing(self.names, frame)
         matrix = np.full((len(frame), len(self.names)), np.nan)
+        # Doubles as one block: column by column, pandas takes 10 ms for a hundred columns of one row.
+        plain = frame.select_dtypes(np.float64)
+        found = plain.columns.get_indexer(pd.Index(self.names))
+        block = plain.to_numpy()
         for place, name in enumerate(self.names):
-            matrix[:, place] = self._column(name, frame[name])
+            if found[place] < 0 or name in self.categories:
+                matrix[:, place] = self._column(name, frame[name])
+            else:
+                matrix[:, place] = block[:, found[place]]
         matrix[~np.isfinite(matrix)] = np.nan
         return matrix
 
@@ -114,9 +121,11 @@ class Design:
             numbers: FloatArray = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
             return numbers
         codes = {text: float(code) for code, text in enumerate(self.categories[name])}
-        texts = _texts(column)
+        cells = column.to_numpy(dtype=object)
+        known = ~np.asarray(pd.isna(cells), dtype=np.bool_)
         return np.asarray(
-            [np.nan if text is None else codes.get(str(text), np.nan) for text in texts], dtype=np.float64
+            [codes.get(str(cell), np.nan) if is_known else np.nan for cell, is_known in zip(cells, known, strict=True)],
+            dtype=np.float64,
         )
 
     def to_json(self) -> dict[str, Any]:

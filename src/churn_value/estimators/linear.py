@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from churn_value.estimators import FloatArray
 
+Places = npt.NDArray[np.int64]
 LARGEST_STANDARD = 6.0
 SMALLEST_DEVIATION = 1e-9
 RARE_SHARE = 0.002
@@ -47,21 +50,29 @@ class Term:
     deviation: float
     coefficient: float = 0.0
 
+    def plain(self, matrix: FloatArray) -> FloatArray:
+        """Column before it is standardised, shape (n,); null where a number is missing."""
+        return _plain(self.kind, matrix[:, self.place], self.scale)
+
     def standard(self, matrix: FloatArray) -> FloatArray:
         """Standardised column, shape (n,), within +-6; 0 is the mean row."""
-        column = self._plain(matrix[:, self.place])
-        standard = np.where(np.isnan(column), 0.0, (column - self.mean) / self.deviation)
-        clipped: FloatArray = np.clip(standard, -LARGEST_STANDARD, LARGEST_STANDARD)
-        return clipped
+        return _standard(self.plain(matrix), self.mean, self.deviation)
 
-    def _plain(self, column: FloatArray) -> FloatArray:
-        if self.kind == "missing":
-            return np.isnan(column).astype(np.float64)
-        if self.kind == "category":
-            same: FloatArray = (column == self.scale).astype(np.float64)
-            return same
-        plain: FloatArray = np.sign(column) * np.log1p(np.abs(column) / self.scale)
-        return plain
+
+def _plain(kind: str, cells: FloatArray, scale: float | FloatArray) -> FloatArray:
+    if kind == "missing":
+        return np.isnan(cells).astype(np.float64)
+    if kind == "category":
+        same: FloatArray = (cells == scale).astype(np.float64)
+        return same
+    plain: FloatArray = np.sign(cells) * np.log1p(np.abs(cells) / scale)
+    return plain
+
+
+def _standard(plain: FloatArray, mean: float | FloatArray, deviation: float | FloatArray) -> FloatArray:
+    standard = np.where(np.isnan(plain), 0.0, (plain - mean) / deviation)
+    clipped: FloatArray = np.clip(standard, -LARGEST_STANDARD, LARGEST_STANDARD)
+    return clipped
 
 
 @dataclass(frozen=True)
@@ -76,18 +87,36 @@ class Linear:
         del threads
         total = np.full(len(matrix), self.intercept)
         # Term by term: a matrix product may add in another order for one row than for many.
-        for term in self.terms:
-            total = total + term.coefficient * term.standard(matrix)
+        for moved in self._moves(matrix).T:
+            total = total + moved
         return total
 
     def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Additive contributions to the log-odds, shape (n, k + 1), base last."""
         del threads
         total = np.zeros((len(matrix), matrix.shape[1] + 1))
-        for term in self.terms:
-            total[:, term.place] += term.coefficient * term.standard(matrix)
+        for term, moved in zip(self.terms, self._moves(matrix).T, strict=True):
+            total[:, term.place] += moved
         total[:, -1] = self.intercept
         return total
+
+    def _moves(self, matrix: FloatArray) -> FloatArray:
+        """Coefficient times standardised column of each term, shape (n, terms); all terms of a kind at once."""
+        moves = np.zeros((len(matrix), len(self.terms)))
+        for kind, (which, places, scale, mean, deviation, coefficient) in self._kinds.items():
+            moves[:, which] = coefficient * _standard(_plain(kind, matrix[:, places], scale), mean, deviation)
+        return moves
+
+    @cached_property
+    def _kinds(self) -> dict[str, tuple[Places, Places, FloatArray, FloatArray, FloatArray, FloatArray]]:
+        """By kind: places among the terms and among the columns; scale, mean, deviation and coefficient."""
+        found = {}
+        for kind in {term.kind: None for term in self.terms}:
+            which = [place for place, term in enumerate(self.terms) if term.kind == kind]
+            terms = [self.terms[place] for place in which]
+            numbers = np.array([(one.scale, one.mean, one.deviation, one.coefficient) for one in terms]).T
+            found[kind] = (np.array(which), np.array([term.place for term in terms]), *numbers)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Content as JSON values."""
@@ -102,7 +131,7 @@ class Linear:
 
 def _settled(term: Term, matrix: FloatArray) -> Term | None:
     """The term with mean and deviation of its column; none if the column says nothing."""
-    column = term._plain(matrix[:, term.place])  # noqa: SLF001 - the same module
+    column = term.plain(matrix)
     known = column[~np.isnan(column)]
     if len(known) == 0 or known.std() < SMALLEST_DEVIATION:
         return None

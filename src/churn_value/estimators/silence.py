@@ -74,11 +74,10 @@ class Silence:
         """Additive contributions to the log-odds, shape (n, k + 1), base last."""
         del threads
         own = matrix[:, self.places]
-        said = {
-            taken: self._log_odds(np.where(np.isin(range(3), taken), own, self.typical))
-            for size in range(4)
-            for taken in combinations(range(3), size)
-        }
+        sets = [taken for size in range(4) for taken in combinations(range(3), size)]
+        # All sets in one call: single rows cost one series of the model's terms instead of eight.
+        asked = np.concatenate([np.where(np.isin(range(3), taken), own, self.typical) for taken in sets])
+        said = dict(zip(sets, np.split(self._log_odds(asked), len(sets)), strict=True))
         total = np.zeros((len(matrix), matrix.shape[1] + 1))
         for feature, place in enumerate(self.places):
             for taken, before in said.items():

@@ -191,9 +191,10 @@ def column(frame: pd.DataFrame, name: str | None) -> Floats:
     """Numeric column as float64, NaN where null or where the table has no such column. Shape (n,)."""
     if name is None or name not in frame.columns:
         return np.full(len(frame), np.nan)
-    if frame.dtypes[name] == np.float64:
-        return frame[name].to_numpy(dtype=np.float64, copy=True)
-    return np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64).copy()
+    cells = frame[name]
+    if cells.dtype == np.float64:
+        return cells.to_numpy(dtype=np.float64, copy=True)
+    return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64).copy()
 
 
 def windowed(features: Sequence[Described], stem: str) -> list[tuple[int, str]]:

@@ -52,16 +52,17 @@ def groups_of(features: Sequence[Described]) -> tuple[Group, ...]:
 
 
 def values_of(frame: pd.DataFrame, features: Sequence[Described]) -> Values:
-    """Values of the model's features in `frame`, which has a column for each."""
-    columns = tuple(_column(frame[f.name], f) for f in features)
-    known = np.column_stack([~np.asarray(pd.isna(column), dtype=np.bool_) for column in columns])
-    return Values(tuple(features), columns, known)
-
-
-def _column(series: pd.Series, feature: Described) -> npt.NDArray[Any]:
-    if feature.dtype == "number":
-        return series.to_numpy(dtype=np.float64)
-    return series.to_numpy(dtype=object)
+    """Values of the model's features in `frame`, which has a column for each; numbers are taken as one block."""
+    numbers = [f.name for f in features if f.dtype == "number"]
+    block = frame[numbers].to_numpy(dtype=np.float64)
+    cells = {name: block[:, place] for place, name in enumerate(numbers)}
+    nulls = dict(zip(numbers, np.isnan(block).T, strict=True))
+    for feature in features:
+        if feature.dtype != "number":
+            column = frame[feature.name].to_numpy(dtype=object)
+            cells[feature.name], nulls[feature.name] = column, np.asarray(pd.isna(column), dtype=np.bool_)
+    known = np.column_stack([~nulls[feature.name] for feature in features])
+    return Values(tuple(features), tuple(cells[feature.name] for feature in features), known)
 
 
 def group_sums(contributions: Floats, groups: Sequence[Group]) -> Floats:
