@@ -310,13 +310,13 @@ def test_a_stop_turns_readiness_false_first_and_loses_no_accepted_request(compan
                 process.send_signal(signal.SIGTERM)
                 states = []
                 while (state := readiness(port))[0] and len(states) < 400:
-                    states.append((state[0], tuple(state[1]["faults"])))
+                    states.append((state[0], "STOPPING" in state[1]["faults"]))
                     time.sleep(0.02)
                 process.wait(30)
                 longest = max(longest, time.monotonic() - began)
         assert load.failures == []
         assert load.answers
-        assert (503, ("STOPPING",)) in states
+        assert (503, True) in states
         assert states == sorted(states), "readiness never turned true again"
         asked_for += len(load.answers)
     assert longest < 2 + 10 + 1

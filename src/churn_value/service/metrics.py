@@ -36,7 +36,7 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        kept = {"namespace": "churn_value", "registry": self.registry}
+        kept: dict[str, Any] = {"namespace": "churn_value", "registry": self.registry}
         self.requests = Counter("requests", "Requests answered.", ["route", "method", "status"], **kept)
         self.refusals = Counter("refusals", "Requests refused, by the code of the refusal.", ["code"], **kept)
         self.seconds = Histogram(
