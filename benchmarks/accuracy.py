@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -35,12 +36,14 @@ TASK = "handed/task.json"
 
 def hand(name: str, folder: Path, means: Means, *, resume: bool) -> None:
     """Write what peers are handed, unless an earlier run did."""
-    if resume and (folder / TASK).exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / TASK).unlink(missing_ok=True)
     changes = [part for override in means.overrides for part in ("--set", override)]
     asked = ["--customers", str(means.customers), "--repeats", str(means.repeats), *changes]
+    begun = folder / "asked.json"
+    if resume and (folder / TASK).exists() and begun.exists() and json.loads(begun.read_text()) == asked:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    begun.write_text(json.dumps(asked))
     status, _, _ = child(
         [sys.executable, "-m", "benchmarks.accuracy_hand", name, str(folder), *asked], folder / "log.txt"
     )

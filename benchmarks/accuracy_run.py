@@ -16,7 +16,7 @@ from benchmarks.accuracy_sets import STATIC
 from benchmarks.peers.task import PREDICTIONS, SECONDS
 
 OURS = "churn_value"
-RESULT = "result.json"
+RESULT, GIVEN = "result.json", "given.json"
 LAST_LINES = 3
 
 
@@ -143,9 +143,7 @@ def run(
     known = finished(out, system, means) if resume else None
     if known is not None:
         return known
-    if not resume:
-        shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
+    _emptied(out, means.given_to(system), resume=resume)
     peer = peers_of(name).get(system)
     if peer is not None and peer.apart and not peer_python.exists():
         return _written(out, system, means, status="not installed", note=f"no {peer_python}; run make peers")
@@ -155,6 +153,15 @@ def run(
     done = status == 0 and (out / PREDICTIONS).exists()
     note = "" if done else _last_line(out / "log.txt")
     return _written(out, system, means, status="done" if done else "failed", note=note, wall_s=wall, peak_mib=peak)
+
+
+def _emptied(out: Path, given: dict[str, Any], *, resume: bool) -> None:
+    """A folder to run in: folds that were finished with the same means stay, anything else goes."""
+    begun = out / GIVEN
+    if not (resume and begun.exists() and json.loads(begun.read_text()) == given):
+        shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    begun.write_text(json.dumps(given))
 
 
 def _last_line(log: Path) -> str:

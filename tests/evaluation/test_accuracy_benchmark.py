@@ -182,6 +182,16 @@ def test_a_result_is_resumed_only_with_the_means_that_matter_to_it(tmp_path):
     assert finished(out, "flaml", Means(seconds=5, trials=25)) is None
 
 
+def test_folds_left_by_a_run_with_other_means_are_not_taken_over(tmp_path, monkeypatch):
+    """A stopped run leaves a fold; with the same means the next one finds it, with others it begins anew."""
+    monkeypatch.setattr(accuracy_run, "arguments", lambda *_: [sys.executable, "-c", ""])
+    out = tmp_path / "systems" / "flaml"
+    for seconds, left in ((5, False), (5, True), (9, False)):
+        run("flaml", "iranian", tmp_path, Means(seconds=seconds), peer_python=Path(sys.executable), resume=True)
+        assert (out / "fold").exists() == left
+        (out / "fold").touch()
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """What ``--quick`` writes."""
