@@ -225,3 +225,11 @@ def test_the_job_takes_the_newest_scored_date_and_prints_a_summary(tmp_path, cap
     assert contact_job.success_by_tier(("S=0.2",)) == {"S": 0.2}
     with pytest.raises(ConfigError, match="tier=share"):
         contact_job.success_by_tier(("S:0.2",))
+
+
+def test_the_interval_of_a_difference_takes_the_right_end_of_each_group():
+    # Wilson of 10 of 100: (.0552, .1744); of 20 of 100: (.1334, .2888)
+    churned = np.repeat([1.0, 0.0, 1.0, 0.0], [10, 90, 20, 80])
+    found = read_out(outcome(churned, np.repeat(["contact", "hold_out"], 100), 100 * (1 - churned)), cost=5.0).churn
+    assert found.lower == pytest.approx(-0.1 - math.hypot(0.1 - 0.0552, 0.2888 - 0.2), abs=2e-4)
+    assert found.upper == pytest.approx(-0.1 + math.hypot(0.1744 - 0.1, 0.2 - 0.1334), abs=2e-4)
