@@ -8,7 +8,9 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from recorded import record
 from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -80,29 +82,18 @@ def test_an_answer_lacks_no_key_of_its_schema_and_has_no_other(client, descripti
             jsonschema.validate(broken, schema)
 
 
-@pytest.fixture
-def request_count():
-    return lambda plan: 12 if plan.request else 2
-
-
-@pytest.fixture(scope="session")
-def schema(description):
-    return schemathesis.openapi.from_dict(description)
-
-
 def sent(client, case):
     """Response to a generated case, its bytes laid out as an HTTP library would."""
     asked = requests.Request(**case.as_transport_kwargs(base_url="http://127.0.0.1")).prepare()
     return client.request(asked.method, asked.url, content=asked.body, headers=dict(asked.headers))
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: f"{plan.method} {plan.path}")
-def test_no_generated_request_gets_a_status_or_body_that_is_not_described(client, schema, plan, mode, request_count):
-    operation = schema[plan.path][plan.method]
+def hold(client, description, plan, mode, count):
+    """Send `count` generated requests to a route and hold each answer against a description."""
+    operation = schemathesis.openapi.from_dict(description)[plan.path][plan.method]
 
     @settings(
-        max_examples=request_count(plan),
+        max_examples=count,
         deadline=None,
         derandomize=True,
         database=None,
@@ -114,3 +105,30 @@ def test_no_generated_request_gets_a_status_or_body_that_is_not_described(client
         case.validate_response(sent(client, case), checks=CHECKS)
 
     conforms()
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: f"{plan.method} {plan.path}")
+def test_no_generated_request_gets_a_status_or_body_that_is_not_described(client, description, plan, mode):
+    hold(client, description, plan, mode, 12 if plan.request else 2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+def test_thousands_of_generated_requests_get_what_is_described(client, description):
+    bodied = [plan for plan in PLANS if plan.request]
+    for plan in bodied:
+        for mode in GenerationMode:
+            hold(client, description, plan, mode, 400)
+    count = 800 * len(bodied)
+    record(
+        "R1", "requests generated from the description, half of them malformed on purpose", count, "all as described"
+    )
+
+
+def test_a_status_left_out_of_the_description_is_found(client, description):
+    less = json.loads(json.dumps(description))
+    del less["paths"]["/v1/score"]["post"]["responses"]["422"]
+    plan = next(plan for plan in PLANS if plan.path == "/v1/score")
+    with pytest.raises(FailureGroup):
+        hold(client, less, plan, GenerationMode.NEGATIVE, 30)
