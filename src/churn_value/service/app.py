@@ -21,13 +21,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from churn_value.service.drain import drain_on_sigterm
 from churn_value.service.http import application
 from churn_value.service.options import Options
-from churn_value.service.packed import settings_here
+from churn_value.service.packed import options_here, settings_here
 from churn_value.service.problems import problem, refusal
 from churn_value.service.serving import Serving
 from churn_value.service.tracing import Scrub, bentoml_tracing, scrub
 from churn_value.settings import Settings
 
-OPTIONS = Options.from_environment()
+OPTIONS = options_here()
 LONGEST_S = 60.0
 LOCAL = "127.0.0.1"
 PORT = 3000

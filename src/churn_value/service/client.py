@@ -222,7 +222,7 @@ class Client:
                 if last or refused.status not in (429, 503):
                     raise
                 time.sleep(2**attempt / 2)
-            except (ConnectionError, http.client.RemoteDisconnected):
+            except (ConnectionError, http.client.IncompleteRead):
                 if last:
                     raise
         raise AssertionError

@@ -29,7 +29,7 @@ import churn_value
 from churn_value.errors import ModelError
 from churn_value.scoring.pointer import POINTER, bundle_folder, parse, read_bytes
 from churn_value.scoring.shelf import read_checked
-from churn_value.service.options import PREFIX
+from churn_value.service.options import PREFIX, Options
 from churn_value.settings import Settings
 
 MODELS = "models"
@@ -47,6 +47,18 @@ def settings_here() -> Settings:
     if "CHURN_VALUE_ARTIFACTS" not in os.environ and (beside / ARTIFACTS).is_dir():
         settings = replace(settings, artifacts=beside / ARTIFACTS)
     return settings
+
+
+def options_here() -> Options:
+    """Options of this process: those of the environment, and without a name there, the company that was packed.
+
+    BentoML sets a Bento's variables in containers only, not where ``bentoml serve`` starts it from a folder.
+    """
+    options = Options.from_environment()
+    packed = sorted((Path(churn_value.__file__).parents[1] / MODELS).glob(f"*/{POINTER}"))
+    if f"{PREFIX}NAME" in os.environ or len(packed) != 1:
+        return options
+    return replace(options, name=packed[0].parent.name)
 
 
 def stage(folder: Path, name: str, settings: Settings, requirements: Path) -> None:
