@@ -1,0 +1,91 @@
+"""Score a base with reasons: ours beside pandas + LightGBM + shap, one after the other in one run, one thread each.
+
+Needs a champion and its scored features (`make demo`), and an environment with `requirements/serving_peers.in`. Ours
+gives whole answers; the other way gives scores and the largest contributions of the same boosters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from churn_value.cli import ConfigPath, main, stdout, table
+from churn_value.config import load_config
+from churn_value.estimators.hurdle import HurdleModel
+from churn_value.scoring.bundle import load_bundle
+from churn_value.settings import Settings
+from churn_value.tracking.exported import champion_folder_or_refuse
+
+RESULTS = Path(__file__).parent / "results" / "batch.json"
+ROOT = Path(__file__).parents[1]
+QUICK_CUSTOMERS = 2_000
+
+
+def _base(features: Path, customers: int) -> pd.DataFrame:
+    """The scored base, repeated under other ids until it has enough customers."""
+    frame = pd.read_parquet(features)
+    frame = frame[[name for name in frame.columns if not name.startswith("previous__")]]
+    repeats = -(-customers // len(frame))
+    base = pd.concat([frame] * repeats, ignore_index=True).head(customers)
+    return base.assign(customer_id=[f"C{number:09d}" for number in range(customers)])
+
+
+def _prepare(folder: Path, bundle_folder: Path, features: Path, customers: int) -> None:
+    model = load_bundle(bundle_folder).model
+    if not isinstance(model, HurdleModel):
+        raise TypeError(model)
+    heads = [list(model.churn.trees.texts)]
+    if model.value is not None:
+        heads.append([text for part in model.value.parts for text in part.trees.texts])
+    told = {
+        "bundle": str(bundle_folder),
+        "heads": heads,
+        "names": list(model.design.names),
+        "categories": {name: list(texts) for name, texts in model.design.categories.items()},
+    }
+    (folder / "peer.json").write_text(json.dumps(told))
+    _base(features, customers).to_parquet(folder / "base.parquet", row_group_size=5_000)
+
+
+def _run(python: str, way: str, folder: Path) -> dict[str, Any]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    command = [python, "-m", "benchmarks.batch_worker", way, str(folder)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found | {"customers_per_second": found["rows"] / found["seconds"]}
+
+
+def command(
+    config: ConfigPath,
+    peer_python: Annotated[str, typer.Option(help="Python with requirements/serving_peers.in.")] = sys.executable,
+    customers: Annotated[int, typer.Option(min=100, help="Size of the base.")] = 20_000,
+    quick: Annotated[bool, typer.Option(help="2,000 customers.")] = False,
+) -> None:
+    """Measure both ways; write benchmarks/results/batch.json."""
+    settings, name = Settings.from_environment(), load_config(config).name
+    bundle_folder = champion_folder_or_refuse(settings.exported(name), name)
+    number = QUICK_CUSTOMERS if quick else customers
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _prepare(folder, bundle_folder, settings.scored_features(name), number)
+        found = {way: _run(python, way, folder) for way, python in (("ours", sys.executable), ("shap", peer_python))}
+    RESULTS.parent.mkdir(exist_ok=True)
+    ratio = found["ours"]["customers_per_second"] / found["shap"]["customers_per_second"]
+    RESULTS.write_text(json.dumps({"config": name, "customers": number, "ratio": ratio, **found}, indent=1) + "\n")
+    rows = [
+        (way, f"{one['customers_per_second']:,.0f}", f"{one['peak_bytes'] / 2**20:,.0f} MB")
+        for way, one in found.items()
+    ]
+    stdout.print(table(f"{number:,} customers with reasons; ratio {ratio:.1f}", ("way", "customers/s", "peak"), rows))
+
+
+if __name__ == "__main__":
+    main(command)

@@ -1,0 +1,88 @@
+"""One way to score a base with reasons, in a process of its own: prints rows, seconds and peak memory as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+TOP = 5
+Way = Callable[[Path, int], int]
+
+
+def ours(folder: Path, chunk: int) -> int:
+    """Whole answers - tiers, portraits, actions, reasons of both heads - as the scoring job makes them."""
+    from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - the peer's environment has no churn_value
+    from churn_value.scoring.score import score  # noqa: PLC0415
+    from churn_value.scoring.table import answers_to_frame  # noqa: PLC0415
+
+    bundle, rows = load_bundle(Path(json.loads((folder / "peer.json").read_text())["bundle"])), 0
+    for batch in pq.ParquetFile(folder / "base.parquet").iter_batches(batch_size=chunk):
+        rows += len(answers_to_frame(score(bundle, batch.to_pandas(), top=TOP)))
+    return rows
+
+
+def explained(folder: Path, chunk: int) -> int:
+    """Scores and the five largest contributions of each head by pandas, LightGBM and shap; nothing else."""
+    lightgbm, shap = importlib.import_module("lightgbm"), importlib.import_module("shap")
+    told = json.loads((folder / "peer.json").read_text())
+    heads = [[lightgbm.Booster(model_str=text) for text in texts] for texts in told["heads"]]
+    explainers = [[shap.TreeExplainer(booster) for booster in boosters] for boosters in heads]
+    rows = 0
+    for batch in pq.ParquetFile(folder / "base.parquet").iter_batches(batch_size=chunk):
+        frame = batch.to_pandas()
+        for name, texts in told["categories"].items():
+            frame[name] = frame[name].map({text: code for code, text in enumerate(texts)})
+        matrix = frame[told["names"]].to_numpy(dtype=np.float64)
+        for boosters, ways in zip(heads, explainers, strict=True):
+            raw = np.mean([booster.predict(matrix, raw_score=True, num_threads=1) for booster in boosters], axis=0)
+            values = np.mean([way.shap_values(matrix) for way in ways], axis=0)
+            rows += len(_reasons(values, raw, told["names"]))
+    return rows // len(heads)
+
+
+def _reasons(values: Any, raw: Any, names: list[str]) -> pd.DataFrame:
+    """Names and sizes of the largest contributions of each row."""
+    order = np.argsort(-np.abs(values), axis=1)[:, :TOP]
+    columns = np.array(names, dtype=object)[order]
+    sizes = np.take_along_axis(values, order, axis=1)
+    reasons = [
+        json.dumps(list(zip(row, size, strict=True)))
+        for row, size in zip(columns.tolist(), sizes.tolist(), strict=True)
+    ]
+    return pd.DataFrame({"raw": raw, "reasons": reasons})
+
+
+WAYS: dict[str, Way] = {"ours": ours, "shap": explained}
+
+
+def _peak_bytes() -> int:
+    """High-water mark of this process; `getrusage` would count the parent's from before exec."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def main() -> None:
+    """Run one way over a folder that `benchmarks.batch` prepared."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("way", choices=sorted(WAYS))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--chunk", type=int, default=5_000)
+    given = parser.parse_args()
+    start = time.perf_counter()
+    rows = WAYS[given.way](given.folder, given.chunk)
+    seconds = time.perf_counter() - start
+    sys.stdout.write(json.dumps({"rows": rows, "seconds": seconds, "peak_bytes": _peak_bytes()}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
