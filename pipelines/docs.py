@@ -20,6 +20,7 @@ from pipelines import (
     preview_policy,
     promote,
     read_out,
+    replay,
     score,
     serve,
     simulate,
@@ -28,6 +29,7 @@ from pipelines import (
 
 JOBS = (
     *(fetch_data, simulate, check_data, train, backtest, promote, score, preview_policy, serve, build_bento),
+    *(backfill, replay),
     *(monitor, contact_list, read_out, demo),
 )
 

@@ -19,6 +19,7 @@ from churn_value.service.champion import Served
 from churn_value.service.description import model_name, policy_name
 from churn_value.service.gathered import gather
 from churn_value.service.isolation import isolated
+from churn_value.service.log_entries import Asked, Pending
 from churn_value.service.problems import refusal
 from churn_value.service.requests import FAULTS, ItemFault, Request
 from churn_value.service.serving import Serving
@@ -51,7 +52,7 @@ def respond(request: Request, serving: Serving, *, request_id: str, now: datetim
     if served is None:
         raise refusal("NO_MODEL")
     rows, faults = gather(request, served, serving, now)
-    results, more_faults = _scored(rows, request, served, serving, now=now)
+    results, more_faults = _scored(rows, request, served, serving, request_id=request_id, now=now)
     for index, fault in (faults | more_faults).items():
         results[index] = _fault_result(fault, index, request.customer_ids[index])
     return {
@@ -65,25 +66,34 @@ def respond(request: Request, serving: Serving, *, request_id: str, now: datetim
 
 
 def _scored(
-    rows: Mapping[int, pd.DataFrame], request: Request, served: Served, serving: Serving, *, now: datetime
+    rows: Mapping[int, pd.DataFrame],
+    request: Request,
+    served: Served,
+    serving: Serving,
+    *,
+    request_id: str,
+    now: datetime,
 ) -> tuple[dict[int, Result], dict[int, ItemFault]]:
     """Results of the gathered rows, and the faults of those that cannot be scored at all."""
     by_hand = serving.by_hand.current.known_to(served.bundle.policy.tiers.codes)
 
-    def attempt(indices: Sequence[int]) -> list[Answer]:
+    def attempt(indices: Sequence[int]) -> tuple[list[Answer], pd.DataFrame, pd.DataFrame | None]:
         frame = pd.concat([rows[index] for index in indices], ignore_index=True)
-        return score(
+        previous = _previous(frame["customer_id"].tolist(), serving.store)
+        found = score(
             served.bundle,
             frame,
             locale=request.locale,
             explain=request.explain,
             top=request.top,
-            previous=_previous(frame["customer_id"].tolist(), serving.store),
+            previous=previous,
             overrides=by_hand,
             levers=request.levers,
             now=now.date(),
         )
+        return found, frame, previous
 
+    asked = _asked(request, served, request_id, now)
     results: dict[int, Result] = {}
     faults: dict[int, ItemFault] = {}
     for group in _alike(rows):
@@ -91,8 +101,27 @@ def _scored(
             if isinstance(outcome, ChurnValueError):
                 faults[indices[0]] = ItemFault("NOT_SCORABLE")
                 continue
-            results |= {index: _as_result(one, index) for index, one in zip(indices, outcome, strict=True)}
+            found, frame, previous = outcome
+            made = {index: _as_result(one, index) for index, one in zip(indices, found, strict=True)}
+            serving.score_log.append(Pending(asked, frame, previous, by_hand, tuple(made.values())))
+            results |= made
     return results, faults
+
+
+def _asked(request: Request, served: Served, request_id: str, now: datetime) -> Asked:
+    """What the score log says of how answers were asked for and by what they were made."""
+    bundle = served.bundle
+    return Asked(
+        at=now,
+        request_id=request_id,
+        version=served.version,
+        bundle=bundle.version,
+        policy=bundle.policy.sha256,
+        locale=request.locale,
+        explain=request.explain,
+        top=request.top,
+        levers=request.levers,
+    )
 
 
 def _alike(rows: Mapping[int, pd.DataFrame]) -> Iterable[list[int]]:

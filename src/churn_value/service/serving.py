@@ -11,6 +11,7 @@ from churn_value.service.champion import Champion, Served
 from churn_value.service.event_store import EventStore
 from churn_value.service.metrics import Meters
 from churn_value.service.options import Options
+from churn_value.service.score_log import ScoreLog
 from churn_value.service.store import FeatureStore
 from churn_value.settings import Settings
 
@@ -34,6 +35,7 @@ class Serving:
         self.store = FeatureStore(settings.scored_features(options.name), options.cache_bytes)
         self.events = EventStore(settings.events(options.name))
         self.by_hand = TiersByHand(settings.tier_overrides(options.name))
+        self.score_log = ScoreLog(settings.score_log(options.name))
         self.keys = KeyStore(options.keys_file)
         self.meters = Meters()
         self._stop = Event()
@@ -63,6 +65,7 @@ class Serving:
     def start(self) -> None:
         """Load what is there, then look again every `poll_s` seconds until `stop`."""
         self.refresh()
+        self.score_log.start()
         self._follower = Thread(target=self._follow, name="follower", daemon=True)
         self._follower.start()
 
@@ -75,6 +78,7 @@ class Serving:
         self._stop.set()
         if self._follower is not None:
             self._follower.join()
+        self.score_log.stop()
 
     def _follow(self) -> None:
         while not self._stop.wait(self.options.poll_s):
@@ -95,5 +99,5 @@ class Serving:
 
     def faults(self) -> tuple[str, ...]:
         """Codes of everything an operator should look at, blockers first."""
-        others = (self.champion.fault, self.store.fault, self.events.fault, self.by_hand.fault)
+        others = (self.champion.fault, self.store.fault, self.events.fault, self.by_hand.fault, self.score_log.fault)
         return (*self.blockers(), *(fault for fault in others if fault))

@@ -1,0 +1,122 @@
+"""What an entry of the score log holds: everything an answer was made from, and the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churn_value.scoring.overrides import Override, TierOverrides
+
+# Told by the entry itself, or of one request only.
+APART = ("customer_id", "index", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How answers were asked for, and by what they were made.
+
+    Parameters
+    ----------
+    at, request_id
+        When, UTC, and in which request.
+    version, bundle, policy
+        Version of the model, its bundle, and the policy's hash.
+    locale, explain, top, levers
+        As `score` takes them.
+    """
+
+    at: datetime
+    request_id: str
+    version: str
+    bundle: str
+    policy: str
+    locale: str
+    explain: bool
+    top: int
+    levers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Answers on their way into the log, with what `score` was given. Nothing of it may change any more."""
+
+    asked: Asked
+    frame: pd.DataFrame
+    previous: pd.DataFrame | None
+    overrides: TierOverrides
+    results: Sequence[Mapping[str, Any]]
+
+    def __len__(self) -> int:
+        """Number of answers."""
+        return len(self.results)
+
+
+def plain(value: Any) -> Any:
+    """JSON-ready form of a cell; infinite numbers become texts."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else repr(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    """Entries of answers, customers under the name that `name` gives them."""
+    asked = {**asdict(pending.asked), "at": pending.asked.at.isoformat()}
+    columns = [column for column in pending.frame.columns if column != "customer_id"]
+    cells = pending.frame[columns].to_dict("list")
+    earlier = {} if pending.previous is None else {row["customer_id"]: row for row in _rows(pending.previous)}
+    for place, (customer_id, result) in enumerate(zip(pending.frame["customer_id"], pending.results, strict=True)):
+        override = pending.overrides.by_customer.get(customer_id)
+        before = earlier.get(customer_id)
+        yield {
+            "kind": "answer",
+            **asked,
+            "customer": name(customer_id),
+            "features": {column: plain(cells[column][place]) for column in columns},
+            "previous": None if before is None else plain({**before, "customer_id": None}),
+            "override": None if override is None else plain({**asdict(override), "customer_id": None}),
+            "answer": {key: plain(value) for key, value in result.items() if key not in APART},
+        }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+
+
+def frame_of(entry: Mapping[str, Any], numbers: frozenset[str]) -> pd.DataFrame:
+    """The feature row of an entry; `numbers` names the columns that are numbers."""
+    columns: dict[str, Any] = {"customer_id": [entry["customer"]]}
+    for name, value in entry["features"].items():
+        if name in numbers:
+            columns[name] = np.array([np.nan if value is None else float(value)])
+        else:
+            columns[name] = pd.Series([date.fromisoformat(value[:10]) if name == "as_of" else value], dtype="object")
+    return pd.DataFrame(columns)
+
+
+def previous_in(entry: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The previous answer an entry was made with."""
+    before = entry["previous"]
+    return None if before is None else pd.DataFrame([{**before, "customer_id": entry["customer"]}])
+
+
+def overrides_in(entry: Mapping[str, Any]) -> TierOverrides:
+    """The tier set by hand that an entry was made with."""
+    found = entry["override"]
+    if found is None:
+        return TierOverrides()
+    own = {**found, "customer_id": entry["customer"], "expires": date.fromisoformat(found["expires"])}
+    return TierOverrides({entry["customer"]: Override(**own)})
