@@ -10,6 +10,7 @@ from churn_value.cli import main, stdout
 from churn_value.documents import generated
 from churn_value.errors import ConfigError
 from pipelines import (
+    backfill,
     backtest,
     build_bento,
     check_data,
