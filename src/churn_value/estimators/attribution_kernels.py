@@ -83,7 +83,9 @@ def _compiled(function: Callable[P, R]) -> Callable[P, R]:
 @_compiled
 def _cell(value: float, column: int, cells: Cells) -> int:
     """Cell of a value, in the order that `attribution_paths.Column` gives."""
-    low, end, codes = cells.starts[column], cells.starts[column + 1], cells.codes[column]
+    low: int = cells.starts[column]
+    end: int = cells.starts[column + 1]
+    codes: int = cells.codes[column]
     if codes > 0:
         return int(value) if -1 < value < codes else codes
     edges = end - low
@@ -91,7 +93,8 @@ def _cell(value: float, column: int, cells: Cells) -> int:
         return edges + 2
     if abs(value) <= cells.zero:
         return edges + 1
-    start, high = low, end
+    start: int = low
+    high: int = end
     while low < high:
         middle = (low + high) >> 1
         if value <= cells.edges[middle]:
