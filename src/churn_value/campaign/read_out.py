@@ -139,8 +139,8 @@ def _value(rows: pd.DataFrame, contacted: pd.DataFrame, held: pd.DataFrame) -> D
         freedom = sum(errors) ** 2 / sum(e * e / (n - 1) for e, n in zip(errors, (len(one), len(other)), strict=True))
         half = float(t.ppf((1 + LEVEL) / 2, freedom)) * error
     expected = float((contacted["value_at_risk"] * contacted["success_share"]).mean())
-    means = [float(group["actual_value"].mean()) for group in (contacted, held)]
-    return Difference("value", *means, difference, difference - half, difference + half, expected, None)
+    mean, other_mean = (float(group["actual_value"].mean()) for group in (contacted, held))
+    return Difference("value", mean, other_mean, difference, difference - half, difference + half, expected, None)
 
 
 def _unexplained(rows: pd.DataFrame) -> Floats:

@@ -27,7 +27,8 @@ def recall_at(ranked: npt.NDArray[np.int64], bought: npt.NDArray[np.bool_]) -> F
     """
     total = bought.sum(axis=1)
     hits = np.take_along_axis(bought, ranked, axis=1).sum(axis=1)
-    return np.divide(hits, total, out=np.full(len(total), np.nan), where=total > 0)
+    shares: Floats = np.divide(hits, total, out=np.full(len(total), np.nan), where=total > 0)
+    return shares
 
 
 def ndcg_at(ranked: npt.NDArray[np.int64], bought: npt.NDArray[np.bool_]) -> Floats:
@@ -43,4 +44,5 @@ def ndcg_at(ranked: npt.NDArray[np.int64], bought: npt.NDArray[np.bool_]) -> Flo
     discounts = 1 / np.log2(np.arange(2, top + 2))
     gain = (np.take_along_axis(bought, ranked, axis=1) * discounts).sum(axis=1)
     best = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(bought.sum(axis=1), top)]
-    return np.divide(gain, best, out=np.full(len(gain), np.nan), where=best > 0)
+    shares: Floats = np.divide(gain, best, out=np.full(len(gain), np.nan), where=best > 0)
+    return shares
