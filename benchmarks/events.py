@@ -22,8 +22,10 @@ ROUNDS = 40
 
 
 def measure(name: str, settings: Settings, customer_id: str) -> dict[str, float]:
-    """Medians of appending one purchase and of the score after it [ms], by the clock and by the
-    thread's own processor time; the store must have a history."""
+    """Medians of appending one purchase and of the score after it [ms].
+
+    By the clock, and the score also by the thread's own processor time; the store must have a history.
+    """
     serving = Serving(Options(name=name), settings)
     serving.refresh()
     appended, scored, worked = [], [], []

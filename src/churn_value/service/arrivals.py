@@ -69,7 +69,7 @@ class _Outcomes:
         self._found: dict[tuple[int, str, int], tuple[Outcome, dict[str, str | None] | None]] = {}
 
     def put(self, sent: _Sent, status: Outcome) -> None:
-        fault = None
+        fault: dict[str, str | None] | None = None
         if status == "conflict":
             fault = {"code": "EVENT_CONFLICT", "field": sent.place, "text": ROW_FAULTS["EVENT_CONFLICT"]}
         self._found[sent.index, sent.table, sent.number] = (status, fault)

@@ -48,6 +48,8 @@ class Serving:
         before = self.champion.current, self.champion.fault
         for part in (self.keys, self.champion, self.store, self.events, self.by_hand):
             part.refresh()
+        if self.events.is_open and self.champion.current is not None:
+            _ = self.champion.current.event_features  # made here once, so that no request waits for it
         self._measure(*before)
         if self.faults() != self._last_faults:
             self._last_faults = self.faults()
