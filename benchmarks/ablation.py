@@ -68,6 +68,8 @@ class Idea:
         Boosters a part; null: as configured.
     kept
         Whether a feature stays.
+    form
+        Of the value head.
     newest_only, without_refit
         Which dates are learned from.
     """
@@ -75,6 +77,7 @@ class Idea:
     patched: Callable[[], AbstractContextManager[Any]] = nullcontext
     seeds: int | None = None
     kept: Callable[[str], bool] = lambda _: True
+    form: str = "blend"
     newest_only: bool = False
     without_refit: bool = False
 
@@ -100,6 +103,8 @@ IDEAS: Mapping[str, Idea] = {
     "no Pareto/NBD part": Idea(patched=lambda: patch.object(hurdle, "silence_places", lambda _: None)),
     "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES),
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
+    "Tweedie alone": Idea(form="tweedie"),
+    "two-part gamma alone": Idea(form="gamma"),
     "no calibration": Idea(patched=lambda: patch.object(churn, "recentred", _no_map)),
     "no debiasing": Idea(patched=lambda: patch.object(value, "debias_factor", lambda _actual, _expected: 1.0)),
 }
@@ -121,6 +126,7 @@ def fitted(config: Config, data: Dataset, idea: Idea) -> hurdle.HurdleModel:
             config,
             refit=None if idea.without_refit else data.fold("refit"),
             learned_days=data.learned_days,
+            value_params={"form": idea.form},
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,17 @@ class StaticSet:
     null_values: str = ""
 
 
-_CDNOW = {
-    "config": "cdnow",
-    "kept": "dollar_value > 0",
-    "customer": "customer_id",
-    "amount": "dollar_value",
-    "stamp": "date",
-}
+_CDNOW = partial(
+    DatedSet,
+    config="cdnow",
+    kept="dollar_value > 0",
+    customer="customer_id",
+    amount="dollar_value",
+    stamp="date",
+)
 DATED: dict[str, DatedSet] = {
-    "cdnow": DatedSet(as_of=date(1998, 4, 1), horizon_days=91, **_CDNOW),
-    "cdnow_long": DatedSet(as_of=date(1997, 10, 1), horizon_days=273, **_CDNOW),
+    "cdnow": _CDNOW(as_of=date(1998, 4, 1), horizon_days=91),
+    "cdnow_long": _CDNOW(as_of=date(1997, 10, 1), horizon_days=273),
     "online_retail": DatedSet(
         config="online_retail",
         as_of=date(2011, 9, 10),

@@ -82,7 +82,7 @@ class Objective:
     @property
     def metric(self) -> str:
         """LightGBM's name of the same loss as a measure."""
-        return {"binary": "binary_logloss", "regression": "l2"}.get(self.name, self.name)
+        return {"binary": "binary_logloss"}.get(self.name, self.name)
 
 
 def lightgbm_params(params: TreeParams, objective: Objective, *, seed: int, threads: int) -> dict[str, Any]:

@@ -7,11 +7,10 @@ form         rows, loss                           its raw score z
 ===========  ===================================  =====================================================================
 tweedie      all, compound Poisson-gamma          log of the expected amount
 gamma        stayers, gamma quasi-likelihood      log of the amount given that the customer stays
-lognormal    stayers, squares of log amounts      the same, with Duan's smearing added
 ===========  ===================================  =====================================================================
 
 A head is a weighted mean of forms on the log scale, z = sum of w z, so that contributions stay additive. With s the
-weight of the two-part forms (gamma, lognormal) and p the calibrated churn probability::
+weight of the two-part form (gamma) and p the calibrated churn probability::
 
     expected = factor exp(z) (1 - p)^s        value_if_retained = expected / (1 - p)
 
@@ -25,9 +24,8 @@ rows, half the way (see `calibration` for why half).
 
 References
 ----------
-Jørgensen & de Souza (1994), Scandinavian Actuarial Journal, for Tweedie regression; Duan (1983), JASA 78(383),
-doi:10.1080/01621459.1983.10478017, for smearing; Mullahy (1998), Journal of Health Economics 17(3), for two-part
-models.
+Jørgensen & de Souza (1994), Scandinavian Actuarial Journal, for Tweedie regression; Mullahy (1998), Journal of Health
+Economics 17(3), for two-part models.
 """
 
 from __future__ import annotations
@@ -50,7 +48,6 @@ from churn_value.estimators.views import fit_views
 FORMS: Mapping[str, Mapping[str, float]] = {
     "tweedie": {"tweedie": 1.0},
     "gamma": {"gamma": 1.0},
-    "lognormal": {"lognormal": 1.0},
     "blend": {"tweedie": 0.5, "gamma": 0.5},
 }
 DEFAULT_FORM = "blend"
@@ -63,16 +60,15 @@ LARGEST_CORRECTION = 3.0
 
 @dataclass(frozen=True)
 class ValuePart:
-    """One form of the head: boosters, a constant added to their raw score, and the part's weight 0 to 1."""
+    """One form of the head: boosters, and the part's weight 0 to 1."""
 
     form: str
     weight: float
-    offset: float
     trees: Trees
 
     def raw(self, matrix: FloatArray, *, threads: int) -> FloatArray:
         """Raw score of the form, shape (n,)."""
-        return self.trees.raw(matrix, threads=threads) + self.offset
+        return self.trees.raw(matrix, threads=threads)
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,6 @@ class ValueHead:
         total = np.zeros((len(matrix), matrix.shape[1] + 1))
         for part in self.parts:
             total = total + part.weight * part.trees.contributions(matrix, threads=threads)
-            total[:, -1] += part.weight * part.offset
         return total
 
     def value_if_retained(self, raw: FloatArray, churn_probability: FloatArray) -> FloatArray:
@@ -127,10 +122,7 @@ class ValueHead:
             for part in self.parts
             for place, text in enumerate(part.trees.texts)
         }
-        parts = [
-            {"form": part.form, "weight": part.weight, "offset": part.offset, "rounds": list(part.trees.rounds)}
-            for part in self.parts
-        ]
+        parts = [{"form": part.form, "weight": part.weight, "rounds": list(part.trees.rounds)} for part in self.parts]
         return {"parts": parts, "scale_minor": self.scale_minor, "factor": self.factor}, files
 
     @classmethod
@@ -143,7 +135,7 @@ class ValueHead:
 def _part_of(content: Mapping[str, Any], files: Mapping[str, bytes]) -> ValuePart:
     form, rounds = str(content["form"]), tuple(content["rounds"])
     texts = tuple(files[f"value_{form}_{place}.txt"].decode() for place in range(len(rounds)))
-    return ValuePart(form, float(content["weight"]), float(content["offset"]), Trees(texts, rounds))
+    return ValuePart(form, float(content["weight"]), Trees(texts, rounds))
 
 
 def sample_of(form: str, rows: Rows, scale_minor: float) -> Sample:
@@ -152,16 +144,15 @@ def sample_of(form: str, rows: Rows, scale_minor: float) -> Sample:
     if form == "tweedie":
         return Sample(rows.matrix, share)
     stayed = rows.churned == 0
-    # Stayers who returned all they bought have no positive amount; a gamma needs one, and a log does.
-    share = np.maximum(share[stayed], SMALLEST_SHARE)
-    return Sample(rows.matrix[stayed], np.log(share) if form == "lognormal" else share)
+    # Stayers who returned all they bought have no positive amount, and a gamma needs one.
+    return Sample(rows.matrix[stayed], np.maximum(share[stayed], SMALLEST_SHARE))
 
 
 def objective_of(form: str, power: float) -> Objective:
     """LightGBM's loss for a form."""
     if form == "tweedie":
         return Objective("tweedie", (("tweedie_variance_power", power),))
-    return Objective("gamma" if form == "gamma" else "regression")
+    return Objective("gamma")
 
 
 def weights_of(form: str) -> Mapping[str, float]:
@@ -234,20 +225,11 @@ def _stopped_part(form: str, scale: float, settings: ValueSettings, growing: Gro
     trees = fit_views(
         folds.train, partial(sample_of, form, scale_minor=scale), objective, growing, validation=folds.calibration
     )
-    offset = 0.0
-    if form == "lognormal":
-        later = sample_of(form, folds.calibration, scale)
-        offset = _smearing(trees.raw(later.matrix, threads=growing.threads), later.target)
-    return ValuePart(form, weights_of(settings.form)[form], offset, trees)
-
-
-def _smearing(raw: FloatArray, log_share: FloatArray) -> float:
-    """Log of the mean of exp(residual)."""
-    return float(np.log(np.mean(np.exp(log_share - raw))))
+    return ValuePart(form, weights_of(settings.form)[form], trees)
 
 
 def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing: Growing, rows: Rows) -> ValuePart:
-    """The same part on more rows, with the same rounds and offset."""
+    """The same part on more rows, with the same rounds."""
     sample = partial(sample_of, part.form, scale_minor=scale)
     objective = objective_of(part.form, settings.power)
     return replace(part, trees=fit_views(rows, sample, objective, growing, rounds=part.trees.rounds))
