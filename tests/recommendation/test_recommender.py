@@ -17,7 +17,8 @@ from churn_value.recommendation.item_facts import ItemFacts
 from churn_value.recommendation.learning import recommender_for
 from churn_value.recommendation.live import LiveHabits
 from churn_value.recommendation.ranking import ndcg_at, recall_at, top_places
-from churn_value.recommendation.recommender import Constants, Recommender, bought_of, learn, terms
+from churn_value.recommendation.recommender import Recommender, bought_of, learn
+from churn_value.recommendation.terms import Constants, terms
 from churn_value.tables.load import tables_from_frames
 
 AS_OF = date(2025, 7, 1)
