@@ -79,13 +79,6 @@ def test_contributions_sum_to_the_raw_scores(model, later):
     np.testing.assert_allclose(value.sum(axis=1), prediction.value_raw, atol=1e-9)
 
 
-def test_smearing_is_in_the_base_of_the_contributions(later):
-    lognormal = fitted(form="lognormal")
-    assert lognormal.value.parts[0].offset != 0
-    _, value = lognormal.contributions(later)
-    np.testing.assert_allclose(value.sum(axis=1), lognormal.predict(later).value_raw, atol=1e-9)
-
-
 def test_files_give_the_same_model_to_the_bit(model, later):
     files = model.to_files()
     again = hurdle.HurdleModel.from_files(files)
@@ -182,13 +175,13 @@ def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not
     curved = {"train": frame(700, 1, ("2025-01-01", "2025-02-01")), "calibration": frame(600, 2, ("2025-06-01",))}
     usual = fitted(**curved).churn.weights
     assert sum(usual) == pytest.approx(1)
-    assert usual[1] > 0.2
+    assert usual[1] > 0.1
     # churn in a checkerboard of two features, one in seven otherwise: trees see it, a line cannot
     for rows in curved.values():
         board = (rows.noise > 0) != (rows.days_since_last_purchase > 40)
         rows["churned"] = (board != (np.arange(len(rows)) % 7 == 0)).astype(float)
     model = fitted(**curved)
-    assert model.churn.weights[1] < usual[1] - 0.03
+    assert model.churn.weights[1] < 0.5 * usual[1]
     truth = ((later.noise > 0) != (later.days_since_last_purchase > 40)).to_numpy(dtype=float)
     trees_alone = model.churn.trees.raw(model.design.matrix(later))
     assert metrics.auc(truth, model.predict(later).churn_probability) > max(
