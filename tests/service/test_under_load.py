@@ -80,7 +80,7 @@ class Load:
                     self.failures.append(repr(error))
                     continue
                 told = {result["customer_id"]: result["churn"]["probability"] for result in response["results"]}
-                self.answers.append((response["model"]["bundle"], told))
+                self.answers.append((response["model"]["bundle"], told, response["model"]["version"]))
 
 
 def swaps(pair, count, look):
@@ -133,20 +133,21 @@ def test_swaps_in_two_workers_fail_and_mix_no_answer(pair):
         port = int(url.rsplit(":", 1)[1])
 
         def look(version, bad):
-            ends = time.monotonic() + 60
-            seen = 0
+            """Wait until whoever answers has met the pointer; a busy worker answers callers, an idle one probes."""
+            ends, seen = time.monotonic() + 120, 0
             while seen < 6 and time.monotonic() < ends:
                 content = readiness(port)[1]
                 met = content.get("faults") if bad else content.get("version") == version
-                seen = seen + 1 if met else 0
+                told = bad or {one for _, _, one in load.answers[-6:]} == {version}
+                seen = seen + 1 if met and told else 0
                 time.sleep(0.05)
             assert seen == 6, readiness(port)
 
         with Load(url) as load:
             swaps(pair, 12, look)
     assert load.failures == []
-    assert [told for bundle, told in load.answers if told != said[bundle]] == []
-    assert {bundle for bundle, _ in load.answers} == set(good)
+    assert [told for bundle, told, _ in load.answers if told != said[bundle]] == []
+    assert {bundle for bundle, _, _ in load.answers} == set(good)
     what = "swaps under load, two workers, each new bundle tried in a child process first"
     record("R13", what, 12, f"{len(load.answers)} requests, 0 failed, 0 mixed")
 
@@ -295,8 +296,9 @@ def test_killed_workers_come_back_and_a_client_that_asks_again_notices_nothing(c
         metrics = http.client.HTTPConnection(LOCAL, int(url.rsplit(":", 1)[1]), timeout=30)
         metrics.request("GET", "/metrics")
         assert b"churn_value_ready 1.0" in metrics.getresponse().read()
+        metrics.close()
     assert load.failures == []
-    assert [told for bundle, told in load.answers if told != said[bundle]] == []
+    assert [told for bundle, told, _ in load.answers if told != said[bundle]] == []
     told = f"{len(load.answers)} requests, 0 failed with retries, 0 wrong"
     record("R15", "kill -9 of one of two workers under load", kills, f"{told}; a new worker within {longest:.1f} s")
     record("R34", "workers started after others had used LightGBM", kills + 2, "no hang")
