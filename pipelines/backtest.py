@@ -17,7 +17,7 @@ from churn_value.evaluation.backtest import config_at, known_at, replay_dates
 from churn_value.evaluation.backtest_figure import replay_figure
 from churn_value.evaluation.plots import save
 from churn_value.evaluation.replay import MONTH_DAYS, Point, Replay, point_of
-from churn_value.evaluation.results import BY_NAME, MODEL
+from churn_value.evaluation.results import BY_NAME
 from churn_value.evaluation.sufficiency import refuse_too_little, sufficiency
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
@@ -41,8 +41,9 @@ def point(config: Config, tables: Tables, as_of: date, studies: Path) -> Point:
     refuse_too_little(sufficiency(data.frame))
     studies.parent.mkdir(parents=True, exist_ok=True)
     searched = search(data, then, storage=studies, on_trial=lambda _: None)
-    judged = judge(then, known, data, fitted(data, then, searched), None)
-    return point_of(judged.evaluation, judged.predictions[MODEL].churn_probability)
+    model = fitted(data, then, searched)
+    evaluation = judge(then, known, data, model, None).evaluation
+    return point_of(evaluation, model.predict(data.fold("test")).churn_probability)
 
 
 def run(config: Config, settings: Settings, every_days: int = MONTH_DAYS) -> Result:
