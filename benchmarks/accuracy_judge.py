@@ -123,7 +123,7 @@ def judged(out: Path, truth: Truth, *, resamples: int = RESAMPLES) -> dict[str, 
         _add(values, draws, _drawn("value", (truth.value, amount / MINOR), truth.groups, resamples))
     if truth.value is not None:
         diagnosis |= _intervals(truth.value, said)
-    np.savez(out / DRAWS, **draws)
+    np.savez(out / DRAWS, allow_pickle=False, **draws)
     found = {"values": values, "not_finite": {k: v for k, v in broken.items() if v}, "diagnosis": diagnosis}
     (out / JUDGED).write_text(json.dumps(found, indent=1))
     return found
@@ -162,7 +162,7 @@ def _shift(churned: FloatArray, probability: FloatArray) -> dict[str, float]:
 
 def _intervals(actual: FloatArray, said: pd.DataFrame) -> dict[str, Any]:
     """Coverage and mean width of each level; coverage by group where the value itself is predicted."""
-    levels = sorted(int(name.removeprefix("lower_")) for name in said if str(name).startswith("lower_"))
+    levels = sorted(int(name.removeprefix("lower_")) for name in map(str, said) if name.startswith("lower_"))
     ends = {n: [said[f"{end}_{n}"].to_numpy(dtype=np.float64) / MINOR for end in ("lower", "upper")] for n in levels}
     found: dict[str, Any] = {
         "intervals": {n: {"coverage": coverage(actual, *both), "width": mean_width(*both)} for n, both in ends.items()}
@@ -170,7 +170,8 @@ def _intervals(actual: FloatArray, said: pd.DataFrame) -> dict[str, Any]:
     if "expected_value_minor" in said and levels:
         predicted = said["expected_value_minor"].to_numpy(dtype=np.float64)
         for groups in GROUPS:
-            shares = coverage_by_group(actual, *ends[levels[0]], predicted, groups)
+            lower, upper = ends[levels[0]]
+            shares = coverage_by_group(actual, lower, upper, predicted, groups)
             found[f"coverage_by_{groups}"] = [float(share) for share in shares]
     return found if levels else {}
 

@@ -13,7 +13,7 @@ from churn_value.errors import ModelError
 from churn_value.service.packed import build
 from churn_value.settings import Settings
 
-REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "runtime.txt"
+REQUIREMENTS = Path("requirements/runtime.txt")
 
 
 def command(

@@ -29,7 +29,8 @@ def histories(purchases: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     found["T"] = found["age_days"]
     later = found["spend_minor"] - grouped["amount_minor"].first()
     found["monetary_value"] = (later / found["frequency"]).where(found["frequency"] > 0, 0.0)
-    return found.drop(columns=["first", "last"]).reset_index()
+    known: pd.DataFrame = found.drop(columns=["first", "last"]).reset_index()
+    return known
 
 
 def outcomes(purchases: pd.DataFrame, as_of: pd.Timestamp, days: int) -> pd.DataFrame:

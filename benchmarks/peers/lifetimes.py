@@ -62,7 +62,7 @@ def _converged(fitter: Any, *history: Array) -> Any:
 def _amounts(found: pd.DataFrame) -> Array:
     """Expected amount of a purchase [minor units]."""
     repeated = found[(found["frequency"] > 0) & (found["monetary_value"] > 0)]
-    model = _converged(GammaGammaFitter, repeated["frequency"], repeated["monetary_value"] / 100)
+    model = _converged(GammaGammaFitter, repeated["frequency"].to_numpy(), repeated["monetary_value"].to_numpy() / 100)
     said = model.conditional_expected_average_profit(found["frequency"], found["monetary_value"] / 100)
     amount: Array = np.asarray(said, dtype=np.float64) * 100
     return amount

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ def predict(task: Task) -> Answer:
     )
     known = known.fillna({"churned": 1.0, "value_minor": 0.0})
     columns, test = list(RFM), histories(purchases, as_of)
-    means = {"n_jobs": task.threads, "random_state": task.seed, "verbose": -1}
+    means: dict[str, Any] = {"n_jobs": task.threads, "random_state": task.seed, "verbose": -1}
     churn = lgb.LGBMClassifier(**means).fit(known[columns], known["churned"].astype(int))
     value = lgb.LGBMRegressor(**means).fit(known[columns], known["value_minor"])
     probability = np.asarray(churn.predict_proba(test[columns]))[:, 1]

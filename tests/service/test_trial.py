@@ -62,7 +62,7 @@ def test_a_bundle_with_right_hashes_that_does_not_load_is_refused_by_its_trial(c
 
 
 def test_a_good_bundle_passes_its_trial(company):
-    try_in_child(company.path)
+    assert try_in_child(company.path) is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -49,13 +50,14 @@ def _rates(axes: Axes, days: Sequence[date], actual: Sequence[float], said: Sequ
 
 
 def _line(axes: Axes, days: Sequence[date], values: Sequence[float], colour: str, label: str) -> None:
-    axes.plot(days, values, color=colour, marker="o", markersize=4, linewidth=1.8, label=label)
+    when = np.asarray(days, dtype="datetime64[D]")
+    axes.plot(when, np.asarray(values), color=colour, label=label, marker="o", markersize=4, linewidth=1.8)
 
 
 def _finish(axes: Axes, title: str) -> None:
     dress(axes, title, "", "")
-    locator = AutoDateLocator(minticks=2, maxticks=6)
+    locator = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     if len(axes.get_lines()) > 1:
         axes.legend(fontsize=8, frameon=False, labelcolor=INK)

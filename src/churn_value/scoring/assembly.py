@@ -20,7 +20,6 @@ from churn_value.scoring.answer import (
     Interval,
     ModelName,
     PolicyName,
-    Portrait,
     Reasons,
     Scores,
     Status,
@@ -30,6 +29,7 @@ from churn_value.scoring.answer import (
 from churn_value.scoring.answer_tiers import Levers, Tier
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.inputs import Inputs
+from churn_value.scoring.portrait_parts import Portrait
 from churn_value.scoring.quantities import Predicted
 from churn_value.scoring.reasons import Teller, explained, values_of
 from churn_value.scoring.sections import SUB_SCORES

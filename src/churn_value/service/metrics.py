@@ -117,7 +117,7 @@ class Meters:
             return generate_latest(self.registry)
         forget_dead(Path(folder))
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, folder)
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
 

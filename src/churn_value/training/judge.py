@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from churn_value.config import Config
 from churn_value.dataset import Dataset, features_for
 from churn_value.errors import FingerprintMismatch
-from churn_value.estimators.baselines import fit_baselines
+from churn_value.estimators.baselines import BaselinePrediction, fit_baselines
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.evaluation.comparison import evaluate
 from churn_value.evaluation.results import CHAMPION, MODEL, Evaluation
 from churn_value.features.suited import catalog_of
 from churn_value.scoring.bundle import Bundle
+from churn_value.scoring.quantities import Predicted
 from churn_value.tables.load import Tables
 
 
@@ -22,7 +23,7 @@ class Judged:
     """Evaluation, and the predictions it was made from, by system."""
 
     evaluation: Evaluation
-    predictions: Mapping[str, object]
+    predictions: Mapping[str, Predicted | BaselinePrediction]
 
 
 def judge(config: Config, tables: Tables, data: Dataset, model: HurdleModel, champion: Bundle | None) -> Judged:
@@ -33,7 +34,7 @@ def judge(config: Config, tables: Tables, data: Dataset, model: HurdleModel, cha
     """
     test = data.fold("test")
     baselines = fit_baselines(data.fold("train"), data.fold("calibration"), data.catalog, config)
-    systems: dict[str, object] = {MODEL: model.predict(test), **baselines.predict(test)}
+    systems: dict[str, Predicted | BaselinePrediction] = {MODEL: model.predict(test), **baselines.predict(test)}
     if champion is not None and is_comparable(champion):
         features = catalog_of(champion.catalog.parameters)
         rows = test if features.fingerprint == data.catalog.fingerprint else features_for(tables, features, test)
