@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR)/src:$(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help demo test test-long check docs serve ui bench lock clean
+.PHONY: help demo test test-long check docs serve replay ui bench peers lock clean
 help:            ## what can be done
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
@@ -49,8 +49,15 @@ serve: $(VENV)/runtime.done ## serve the champion of CONFIG on PORT
 ui: $(VENV)/runtime.done    ## look at the runs
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///.artifacts/mlflow.db --port 5000
 
+replay: $(VENV)/runtime.done ## check the log of answers of CONFIG
+	$(BIN)/python -m pipelines.replay --config $(CONFIG) --verify
+
 bench: $(VENV)/dev.done     ## measure every shipped config; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.configs
+
+peers:                      ## the environment of the systems that benchmarks.accuracy compares with
+	$(PYTHON) -m venv .artifacts/peers
+	.artifacts/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 
 lock: ## resolve the requirements again; needs uv
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements/dev.in -o requirements/dev.txt
