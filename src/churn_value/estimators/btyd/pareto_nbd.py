@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from churn_value.estimators import FloatArray
+from churn_value.estimators.btyd.continued_fraction import fraction
 from churn_value.estimators.btyd.history import History, refuse_empty
 from churn_value.estimators.btyd.search import maximise
 
@@ -50,11 +51,9 @@ def _hypergeometric_of_one(b: FloatArray, c: FloatArray, z: FloatArray, terms: i
     ----------
     NIST Digital Library of Mathematical Functions, 15.7.5.
     """
-    tail = 0.5 * (1 + np.sqrt(1 - z))
-    for k in range(terms, 0, -1):
-        tail = 1 - (b + k) * (c + k - 1) / ((c + 2 * k - 1) * (c + 2 * k)) * z / tail
-        tail = 1 - k * (c - b + k - 1) / ((c + 2 * k - 2) * (c + 2 * k - 1)) * z / tail
-    value: FloatArray = 1 / (1 - b / c * z / tail)
+    b, c, z = (np.ascontiguousarray(part, dtype=np.float64) for part in np.broadcast_arrays(b, c, z))
+    value = np.empty(z.shape)
+    fraction(b, c, z, terms, value)
     return value
 
 
