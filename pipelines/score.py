@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,55 +12,50 @@ import typer
 
 from churn_value.cli import ConfigPath, Overrides, main, progress, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import features_at, observed_through
+from churn_value.dataset import observed_through
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
-from churn_value.recommendation.habits import with_habits
+from churn_value.monitoring.base_run import CHUNK_ROWS, KINDS, BaseRun
+from churn_value.monitoring.parts import parts_of
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.overrides import TierOverrides, override_rows, overrides_for, write_overrides
-from churn_value.scoring.score import score
-from churn_value.scoring.table import answers_to_frame
-from churn_value.service.store import write_features
+from churn_value.service.store import ROWS_PER_GROUP
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
 from churn_value.tracking.exported import champion_folder_or_refuse
 
-CHUNK_ROWS = 20_000
+AMOUNTS = ["churn_probability", "expected_value", "value_at_risk"]
+SHOWN = ["customer_id", "tier", "tier_rank", "tier_source", "tier_own", *AMOUNTS]
 
 
 @dataclass(frozen=True)
 class Result:
-    """Answers of a base, and where they were written."""
+    """Where the answers of a base and its features were written."""
 
-    answers: pd.DataFrame
     scores: Path
     features: Path
     bundle: Bundle
     tier_overrides: TierOverrides
     today: date
 
+    @property
+    def answers(self) -> pd.DataFrame:
+        """All answers with all columns, read from the file."""
+        return pd.read_parquet(self.scores)
 
-def _answered(
-    bundle: Bundle,
-    frame: pd.DataFrame,
-    before: pd.DataFrame | None,
-    by_hand: TierOverrides,
+
+def run(
+    config: Config,
+    settings: Settings,
     *,
-    locale: str,
-    today: date,
-    threads: int,
-) -> Iterator[pd.DataFrame]:
-    with progress() as bar:
-        for start in bar.track(range(0, len(frame), CHUNK_ROWS), description="scoring"):
-            chunk = frame.iloc[start : start + CHUNK_ROWS]
-            answers = score(
-                bundle, chunk, locale=locale, previous=before, overrides=by_hand, now=today, threads=threads
-            )
-            yield answers_to_frame(answers)
+    as_of: date | None = None,
+    locale: str = "en",
+    chunk_rows: int = CHUNK_ROWS,
+) -> Result:
+    """Score everyone the cohort rule admits at `as_of`, by default the first day not observed.
 
-
-def run(config: Config, settings: Settings, *, as_of: date | None = None, locale: str = "en") -> Result:
-    """Score everyone the cohort rule admits at `as_of`, by default the first day not observed."""
+    Chunk by chunk: a run that was stopped, however it was, goes on after the chunks it had finished.
+    """
     now = datetime.now(UTC)
     bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
     by_hand = overrides_for(settings.data_root, config.tier_overrides, bundle.policy.tiers.codes)
@@ -69,17 +63,20 @@ def run(config: Config, settings: Settings, *, as_of: date | None = None, locale
         tables = company_tables(config, settings, now)
     features = catalog_of(bundle.catalog.parameters)
     bundle.catalog.check(features)
-    day = as_of or observed_through(config, tables)
-    with step(f"features of everyone as of {day}"):
-        frame = with_habits(features_at(config, tables, features, day), tables, day, bundle.recommender)
-    archive, stored = ScoreArchive(settings.scores(config.name)), settings.scored_features(config.name)
-    before = archive.previous(day)
-    threads, today = config.tuning.threads, now.date()
-    chunks = _answered(bundle, frame, before, by_hand, locale=locale, today=today, threads=threads)
-    answers = pd.concat(chunks, ignore_index=True)
-    write_features(frame, stored, previous=before)
-    write_overrides(by_hand, settings.tier_overrides(config.name))
-    return Result(answers, archive.write(answers, day), stored, bundle, by_hand, today)
+    day, archive = as_of or observed_through(config, tables), ScoreArchive(settings.scores(config.name))
+    base = BaseRun(config, tables, features, bundle, by_hand, archive.before(day), day, now.date(), locale)
+    keys = base.keys()
+    stored = settings.scored_features(config.name)
+    with parts_of(settings.scoring(config.name), base.told(chunk_rows), KINDS) as parts:
+        with progress() as bar:
+            made = bar.add_task(f"scoring everyone as of {day}", total=len(keys))
+            for rows in base.finish(parts, keys, chunk_rows):
+                bar.advance(made, rows)
+        chunks = -(-len(keys) // chunk_rows)
+        parts.join("features", stored, count=chunks, rows_per_group=ROWS_PER_GROUP)
+        write_overrides(by_hand, settings.tier_overrides(config.name))
+        parts.join("answers", archive.path(day), count=chunks)
+    return Result(archive.path(day), stored, bundle, by_hand, now.date())
 
 
 def _total(amounts: pd.Series[float]) -> float:
@@ -89,7 +86,8 @@ def _total(amounts: pd.Series[float]) -> float:
 
 def show(result: Result) -> None:
     """Print the base by tier."""
-    tiers = result.answers.groupby(["tier_rank", "tier"]).agg(
+    answers = pd.read_parquet(result.scores, columns=SHOWN)
+    tiers = answers.groupby(["tier_rank", "tier"]).agg(
         customers=("customer_id", "size"),
         churn=("churn_probability", "mean"),
         expected=("expected_value", _total),
@@ -97,9 +95,9 @@ def show(result: Result) -> None:
     )
     rows = tiers.reset_index("tier").to_numpy().tolist()
     heads = ("tier", "customers", "mean churn", "expected value", "value at risk")
-    stdout.print(table(f"{len(result.answers):,} answers in {result.scores}", heads, rows))
+    stdout.print(table(f"{len(answers):,} answers in {result.scores}", heads, rows))
     if result.tier_overrides.by_customer:
-        rows = override_rows(result.tier_overrides, result.answers, result.today)
+        rows = override_rows(result.tier_overrides, answers, result.today)
         stdout.print(table("Tiers set by hand", ("customer", "tier", "own tier", "reason", "owner", "until"), rows))
 
 
@@ -109,11 +107,13 @@ def command(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Default: first day not observed.")
     ] = None,
     locale: Annotated[str, typer.Option(help="Language of the texts: en or zh.")] = "en",
+    chunk_rows: Annotated[int, typer.Option(min=1, help="Customers held in memory at once.")] = CHUNK_ROWS,
     overrides: Overrides = None,
 ) -> None:
     """Score everyone with the champion; write answers and features as Parquet."""
     loaded, settings = load_config(config, tuple(overrides or ())), Settings.from_environment()
-    show(run(loaded, settings, as_of=as_of.date() if as_of else None, locale=locale))
+    day = as_of.date() if as_of else None
+    show(run(loaded, settings, as_of=day, locale=locale, chunk_rows=chunk_rows))
 
 
 if __name__ == "__main__":

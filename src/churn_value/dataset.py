@@ -121,6 +121,13 @@ def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) 
     return _executed(tables, build(features.features, tables.events, rows))
 
 
+def keys_at(config: Config, tables: Tables, as_of: date) -> pd.DataFrame:
+    """Whose rows `features_at` would make: ``customer_id`` and ``as_of``, sorted by as_of and customer_id."""
+    if config.is_snapshot:
+        return _executed(tables, _snapshot_rows(tables))
+    return _executed(tables, spine(tables.events, [as_of], config.cohort))
+
+
 def features_for(tables: Tables, features: Catalog, rows: pd.DataFrame) -> pd.DataFrame:
     """Feature rows of given (customer_id, as_of) pairs, sorted by as_of and customer_id."""
     return _executed(tables, build(features.features, tables.events, _materialised(tables, _asked(rows))))
@@ -200,12 +207,17 @@ def _outcomes(config: Config, tables: Tables, rows: ir.Table, split: Split) -> p
 def _snapshot_frame(tables: Tables, features: Catalog) -> pd.DataFrame:
     """Snapshots as rows to learn from; undated ones are split 60/20/20 by a hash of the customer's id."""
     snapshots = tables.events["snapshots"]
-    rows = snapshots.select("customer_id", as_of=ibis.coalesce(snapshots.as_of, ibis.date(1970, 1, 1)))
-    frame = _executed(tables, build(features.features, tables.events, _materialised(tables, rows)))
+    frame = _executed(tables, build(features.features, tables.events, _materialised(tables, _snapshot_rows(tables))))
     known = tables.connection.to_pandas(snapshots.select("customer_id", "label"))
     churned = frame["customer_id"].map(known.set_index("customer_id")["label"]).astype("float64")
     outcomes = {"fold": frame["customer_id"].map(fold_of_customer), "churned": churned, "value_minor": float("nan")}
     return pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
+
+
+def _snapshot_rows(tables: Tables) -> ir.Table:
+    """Customer and date of each snapshot; an undated one stands on the first day there is."""
+    snapshots = tables.events["snapshots"]
+    return snapshots.select("customer_id", as_of=ibis.coalesce(snapshots.as_of, ibis.date(1970, 1, 1)))
 
 
 def fold_of_customer(customer_id: str) -> str:

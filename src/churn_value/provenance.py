@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -35,3 +36,11 @@ def commit(folder: Path | None = None) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def source_sha256() -> str:
+    """Hash over this package's source files and the versions of `libraries`: the same code gives the same bits."""
+    place, digest = Path(__file__).parent, hashlib.sha256(repr(libraries()).encode())
+    for path in sorted(place.rglob("*.py")):
+        digest.update(f"{path.relative_to(place).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()

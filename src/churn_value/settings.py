@@ -65,6 +65,10 @@ class Settings:
         """Folder of the answers for the whole base, one file per as_of."""
         return self.place(name) / "scores"
 
+    def scoring(self, name: str) -> Path:
+        """Folder of finished chunks while a base is being scored, from which a stopped run goes on."""
+        return self.place(name) / "scoring"
+
     def tier_overrides(self, name: str) -> Path:
         """Tiers set by hand that the base was last scored with, read by the service too."""
         return self.place(name) / "tier_overrides.csv"

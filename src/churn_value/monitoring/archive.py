@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,27 @@ PREVIOUS = {
     "tier_history": "history",
     "lifecycle": "lifecycle",
 }
+# Of the same columns where they ride beside stored features.
+BESIDE = "previous__"
+
+
+def beside_previous(features: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
+    """Feature rows with the previous answers they are scored with beside them, under the prefix `BESIDE`.
+
+    They ride on stored rows so that the service holds tiers against the same answers as the batch.
+    """
+    if previous is None:
+        return features
+    kept = previous.rename(columns={name: BESIDE + name for name in previous.columns if name != "customer_id"})
+    return features.merge(kept, on="customer_id", how="left", validate="one_to_one")
+
+
+def previous_in(path: Path, customer_ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """Answers of a score table as `score` takes previous ones: everyone's, or those of some customers only."""
+    there = [name for name in PREVIOUS if name in pq.read_schema(path).names]  # an older table has fewer
+    wanted = None if customer_ids is None else [("customer_id", "in", list(customer_ids))]
+    answers = pd.read_parquet(path, columns=there, filters=wanted)
+    return answers.rename(columns=PREVIOUS).dropna(subset=["tier"]).reset_index(drop=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +76,10 @@ class ScoreArchive:
 
         Answers of the same date do not count, so that scoring a date twice gives the same tiers.
         """
+        path = self.before(as_of)
+        return None if path is None else previous_in(path)
+
+    def before(self, as_of: date) -> Path | None:
+        """File of the newest date before `as_of`; None when there is none."""
         earlier = [day for day in self.dates() if day < as_of]
-        if not earlier:
-            return None
-        path = self.path(earlier[-1])
-        there = [name for name in PREVIOUS if name in pq.read_schema(path).names]  # an older table has fewer
-        answers = pd.read_parquet(path, columns=there)
-        return answers.rename(columns=PREVIOUS).dropna(subset=["tier"]).reset_index(drop=True)
+        return self.path(earlier[-1]) if earlier else None

@@ -89,7 +89,8 @@ def habits(
     """
     present = tables.present.get("purchases", frozenset())
     wanted = columns_wanted(present, recommender)
-    return told({name: baskets(tables, as_of, column=name) for name in wanted}, customer_ids, recommender)
+    seen = {name: baskets(tables, as_of, column=name, customer_ids=customer_ids) for name in wanted}
+    return told(seen, customer_ids, recommender)
 
 
 def columns_wanted(present: Collection[str], recommender: Recommender | None) -> list[str]:

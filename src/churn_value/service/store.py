@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_value.errors import SchemaError
+from churn_value.monitoring.archive import BESIDE, beside_previous
 
 KEYS = ("customer_id", "as_of")
-PREVIOUS = "previous__"
+PREVIOUS = BESIDE
 ROWS_PER_GROUP = 2_048
 
 
@@ -40,10 +41,8 @@ def write_features(frame: pd.DataFrame, path: Path, *, previous: pd.DataFrame | 
         whatever `score` reads of them. They are kept beside the features under the prefix `PREVIOUS`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if previous is not None:
-        kept = previous.rename(columns={name: PREVIOUS + name for name in previous.columns if name != "customer_id"})
-        frame = frame.merge(kept, on="customer_id", how="left", validate="one_to_one")
-    table = pa.Table.from_pandas(frame.sort_values("customer_id", kind="stable"), preserve_index=False)
+    ordered = beside_previous(frame, previous).sort_values("customer_id", kind="stable")
+    table = pa.Table.from_pandas(ordered, preserve_index=False)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("wb") as file:
         pq.write_table(table, file, row_group_size=ROWS_PER_GROUP)
