@@ -7,7 +7,8 @@ from scored_company import COEFFICIENTS, FEATURES, PARAMETERS, described, popula
 
 from churn_value.features.catalog import catalog
 from churn_value.scoring.reason_catalog import phrasing, reason_texts
-from churn_value.scoring.reasons import LEAST_SHARE, Teller, explained, groups_of, values_of
+from churn_value.scoring.reason_groups import groups_of
+from churn_value.scoring.reasons import LEAST_SHARE, Teller, explained, values_of
 from churn_value.scoring.score import score
 from churn_value.tables.contract import CONTRACT
 

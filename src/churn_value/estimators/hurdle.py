@@ -30,6 +30,7 @@ from churn_value.errors import BundleError, ConfigError
 from churn_value.estimators import FloatArray
 from churn_value.estimators.churn import ChurnFit, ChurnHead, SilenceSettings, fit_churn
 from churn_value.estimators.design import CatalogLike, Design
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.estimators.intervals import Intervals, fit_intervals
 from churn_value.estimators.ranks import newest
 from churn_value.estimators.rows import Folds, labelled, rows_of
@@ -96,7 +97,7 @@ class HurdleModel:
     intervals: Intervals | None = None
     stretch: Stretch | None = None
 
-    def predict(self, frame: pd.DataFrame, *, threads: int = 1) -> Prediction:
+    def predict(self, frame: pd.DataFrame | FeatureRows, *, threads: int = 1) -> Prediction:
         """Predictions for the rows of a frame of features, in its order; a row's do not depend on the other rows."""
         matrix = self.design.matrix(frame)
         churn_raw = self.churn.raw(matrix, threads=threads)
@@ -118,7 +119,9 @@ class HurdleModel:
         lower, upper = self.intervals.bounds(p, retained)
         return (lower, upper) if self.stretch is None else self.stretch.widened(lower, upper)
 
-    def contributions(self, frame: pd.DataFrame, *, threads: int = 1) -> tuple[FloatArray, FloatArray | None]:
+    def contributions(
+        self, frame: pd.DataFrame | FeatureRows, *, threads: int = 1
+    ) -> tuple[FloatArray, FloatArray | None]:
         """Additive contributions to `churn_raw` and to `value_raw`.
 
         Returns

@@ -85,18 +85,18 @@ class Linear:
     def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Log-odds, shape (n,); `threads` changes nothing."""
         del threads
-        total = np.full(len(matrix), self.intercept)
-        # Term by term: a matrix product may add in another order for one row than for many.
-        for moved in self._moves(matrix).T:
-            total = total + moved
+        # Term by term: a matrix product may add in another order for one row than for many, accumulate never does.
+        parts = np.column_stack([np.full(len(matrix), self.intercept), self._moves(matrix)])
+        total: FloatArray = np.add.accumulate(parts, axis=1)[:, -1]
         return total
 
     def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Additive contributions to the log-odds, shape (n, k + 1), base last."""
         del threads
         total = np.zeros((len(matrix), matrix.shape[1] + 1))
-        for term, moved in zip(self.terms, self._moves(matrix).T, strict=True):
-            total[:, term.place] += moved
+        moves = self._moves(matrix)
+        for which, places in self._turns:
+            total[:, places] += moves[:, which]
         total[:, -1] = self.intercept
         return total
 
@@ -117,6 +117,17 @@ class Linear:
             numbers = np.array([(one.scale, one.mean, one.deviation, one.coefficient) for one in terms]).T
             found[kind] = (np.array(which), np.array([term.place for term in terms]), *numbers)
         return found
+
+    @cached_property
+    def _turns(self) -> tuple[tuple[Places, Places], ...]:
+        """Terms and their columns, by turns: the first term of each column, the second …, so none is there twice."""
+        turns: list[list[tuple[int, int]]] = []
+        met: dict[int, int] = {}
+        for which, term in enumerate(self.terms):
+            turn = met[term.place] = met.get(term.place, -1) + 1
+            turns.extend([[]] * (turn == len(turns)))
+            turns[turn] = [*turns[turn], (which, term.place)]
+        return tuple((np.array([w for w, _ in turn]), np.array([p for _, p in turn])) for turn in turns)
 
     def to_json(self) -> dict[str, Any]:
         """Content as JSON values."""

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy.typing as npt
-import pandas as pd
 
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.answer import (
     Action,
     Answer,
@@ -18,8 +18,6 @@ from churn_value.scoring.answer import (
     Explain,
     InputWarning,
     Interval,
-    ModelName,
-    PolicyName,
     Reasons,
     Scores,
     Status,
@@ -55,7 +53,7 @@ _BOUNDS = ("value_lower_minor", "value_upper_minor")
 class Batch:
     """Everything known about the rows that are scored, column by column."""
 
-    frame: pd.DataFrame
+    rows: FeatureRows
     prediction: Predicted
     cells: Mapping[str, list[Any]]
     """What answers show of the quantities and the prediction, by name, as lists."""
@@ -91,11 +89,11 @@ class Told:
     """Reasons and books of the rows of a batch."""
 
     def __init__(self, batch: Batch, bundle: Bundle, *, language: Language, top: int, threads: int) -> None:
-        values = values_of(batch.frame, bundle.model_features)
-        churn, value = bundle.model.contributions(batch.frame, threads=threads)
-        self._heads = [explained("churn", churn, batch.prediction.churn_raw, values)]
+        values, groups = values_of(batch.rows, bundle.model_features), bundle.grouping
+        churn, value = bundle.model.contributions(batch.rows, threads=threads)
+        self._heads = [explained("churn", churn, batch.prediction.churn_raw, values, groups)]
         if value is not None and batch.prediction.value_raw is not None:
-            self._heads.append(explained("value", value, batch.prediction.value_raw, values))
+            self._heads.append(explained("value", value, batch.prediction.value_raw, values, groups))
         typical, currency = bundle.reference.typical, bundle.config.currency
         self._tellers = [
             Teller(head, values, typical, currency=currency, language=language, top=top) for head in self._heads
@@ -116,12 +114,10 @@ class Assembler:
     """Builds answers that carry the names of the bundle's model and policy."""
 
     def __init__(self, bundle: Bundle, inputs: Inputs, now: date | None) -> None:
-        manifest, policy = bundle.manifest, bundle.policy
         self._inputs, self._now, self._config = inputs, now, bundle.config
         self._units = minor_units(bundle.config.currency)
-        self._model = ModelName(str(manifest["model_name"]), bundle.version, manifest["trained_through"])
-        self._policy = PolicyName(policy.id, policy.version, policy.sha256)
-        self._weighty = [name for name in SUB_SCORES if getattr(policy.weights, name) > 0]
+        self._model, self._policy = bundle.named
+        self._weighty = [name for name in SUB_SCORES if getattr(bundle.policy.weights, name) > 0]
         self._lifetime = timedelta(days=bundle.config.expires_after_days)
 
     def unscored(self, row: int) -> Answer:

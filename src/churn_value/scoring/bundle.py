@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,10 +35,13 @@ from churn_value.errors import BundleError, FingerprintMismatch
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.features.catalog import Catalog, catalog
 from churn_value.recommendation.recommender import Recommender
+from churn_value.scoring.answer import ModelName, PolicyName
 from churn_value.scoring.golden import check_golden, golden_of
+from churn_value.scoring.inputs import Expected
 from churn_value.scoring.model_shape import Model
 from churn_value.scoring.policy import Policy, policy_of
 from churn_value.scoring.quantities import Described
+from churn_value.scoring.reason_groups import Grouping
 from churn_value.scoring.reference import Reference
 from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addressed
 from churn_value.scoring.standing import Frozen
@@ -115,9 +119,9 @@ class StoredCatalog:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundle:
-    """A verified bundle, ready to score."""
+    """A verified bundle, ready to score; what every call would work out again is worked out once and kept."""
 
     version: str
     manifest: Mapping[str, Any]
@@ -133,11 +137,28 @@ class Bundle:
         """The same model under another policy, in memory only: to preview who would move."""
         return replace(self, policy=policy, frozen=_frozen(self.reference, policy, self.config))
 
-    @property
+    @cached_property
     def model_features(self) -> tuple[StoredFeature, ...]:
         """Features in the order of the model's contributions."""
         by_name = {feature.name: feature for feature in self.catalog.features}
         return tuple(by_name[name] for name in self.model.design.names)
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """Groups of the model's features that reasons are made of."""
+        return Grouping.of(self.model_features)
+
+    @cached_property
+    def expected(self) -> Expected:
+        """What a feature table must look like."""
+        design = self.model.design
+        return Expected.of(self.catalog.features, categories=design.categories, reference=self.reference)
+
+    @cached_property
+    def named(self) -> tuple[ModelName, PolicyName]:
+        """Model and policy as answers name them."""
+        model = ModelName(str(self.manifest["model_name"]), self.version, self.manifest["trained_through"])
+        return model, PolicyName(self.policy.id, self.policy.version, self.policy.sha256)
 
 
 def _json(content: Any) -> bytes:

@@ -37,8 +37,8 @@ def habits_in(features: pd.DataFrame, rows: npt.NDArray[np.int64]) -> list[Habit
     names = [PREFIX + name for name in COLUMNS]
     if not set(names) <= set(features.columns):
         return [UNKNOWN] * len(rows)
-    cells = (features[name].iloc[rows].tolist() for name in names)
-    return [_told(*row) for row in zip(*cells, strict=True)]
+    columns, picked = [features[name].tolist() for name in names], rows.tolist()
+    return [_told(*(cells[row] for cells in columns)) for row in picked]
 
 
 def _told(categories: object, channels: object, items: object) -> Habits:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import FingerprintMismatch, SchemaError
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.answer import InputWarning, WarningCode
 from churn_value.scoring.quantities import Described, column
 from churn_value.scoring.reference import Reference
@@ -26,8 +28,8 @@ class Inputs:
 
     ids: tuple[str | None, ...]
     as_of: tuple[date | None, ...]
-    frame: pd.DataFrame
-    """The features only, all of them, numbers as float64 and categories as text; unreadable ones are null."""
+    rows: FeatureRows
+    """The features only, all of them; unreadable ones are null."""
     valid: Mask
     partial: Mask
     warnings: tuple[tuple[InputWarning, ...], ...]
@@ -36,8 +38,10 @@ class Inputs:
 def _texts(series: pd.Series) -> npt.NDArray[np.object_]:
     """Categories as text, None where null."""
     found = series.to_numpy(dtype=object)
-    null = series.isna().to_numpy()
-    return np.array([None if gone else str(text) for text, gone in zip(found, null, strict=True)], dtype=object)
+    null = np.asarray(pd.isna(found), dtype=np.bool_)
+    texts = np.empty(len(found), dtype=object)
+    texts[:] = [None if gone else str(text) for text, gone in zip(found, null.tolist(), strict=True)]
+    return texts
 
 
 def _ids(frame: pd.DataFrame) -> tuple[str | None, ...]:
@@ -46,18 +50,57 @@ def _ids(frame: pd.DataFrame) -> tuple[str | None, ...]:
 
 
 def _days(frame: pd.DataFrame) -> tuple[date | None, ...]:
-    found = pd.to_datetime(frame["as_of"], errors="coerce")
+    column = frame["as_of"]
+    if column.dtype == object:
+        cells = column.tolist()
+        if all(type(cell) is date for cell in cells):
+            return tuple(cells)
+    found = pd.to_datetime(column, errors="coerce")
     return tuple(None if pd.isna(day) else day.date() for day in found)
 
 
-def checked(
-    frame: pd.DataFrame,
-    features: Sequence[Described],
-    *,
-    categories: Mapping[str, Sequence[str]],
-    reference: Reference,
-    undated: date | None = None,
-) -> Inputs:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a bundle expects of a feature table, worked out once for all tables.
+
+    Attributes
+    ----------
+    features
+        In the order of the catalog.
+    names, places
+        Numeric features, and the place of each.
+    low, high
+        What lies outside of them is out of range, shape (k,).
+    seen
+        By category feature: texts that the model met, and None.
+    """
+
+    features: tuple[Described, ...]
+    names: tuple[str, ...]
+    places: Mapping[str, int]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    seen: Mapping[str, frozenset[str | None]]
+
+    @classmethod
+    def of(
+        cls, features: Sequence[Described], *, categories: Mapping[str, Sequence[str]], reference: Reference
+    ) -> Self:
+        """Expectations of a model with these categories and this reference population."""
+        names = tuple(feature.name for feature in features if feature.dtype == "number")
+        low, high = (
+            np.array([reference.ranges.get(name, (-np.inf, np.inf))[end] for name in names], dtype=np.float64)
+            for end in (0, 1)
+        )
+        known = np.isfinite(low)
+        margin = np.zeros(len(names))
+        margin[known] = MARGIN_SHARE * (high[known] - low[known])
+        seen = {f.name: frozenset({*categories.get(f.name, ()), None}) for f in features if f.dtype != "number"}
+        places = {name: place for place, name in enumerate(names)}
+        return cls(tuple(features), names, places, low - margin, high + margin, seen)
+
+
+def checked(frame: pd.DataFrame, expected: Expected, *, undated: date | None = None) -> Inputs:
     """Look at each row of a feature table; an as_of of `undated` means that the row has none, rightly.
 
     ``FEATURE_MISSING``: the table lacks the feature, or it is null although its meaning of empty is a number.
@@ -72,58 +115,62 @@ def checked(
     FingerprintMismatch
         When the table has none of the features at all.
     """
-    for key in ("customer_id", "as_of"):
-        if key not in frame.columns:
-            raise SchemaError(f"features need a column {key}", where="features", received=list(frame.columns)[:5])
-    if features and not any(f.name in frame.columns for f in features):
-        raise FingerprintMismatch(
-            "none of the model's features is a column of the table",
-            where="features",
-            received=list(frame.columns)[:5],
-            remedy="build the features with the catalog of the bundle",
-        )
+    there = _columns_of(frame, expected)
     found = _Findings(len(frame))
     ids, days = _ids(frame), _days(frame)
     found.invalid("customer_id", np.array([one is None for one in ids], dtype=np.bool_))
     found.invalid("as_of", np.array([day is None for day in days], dtype=np.bool_))
     days = tuple(None if day == undated else day for day in days)
     absent = np.ones(len(frame), dtype=np.bool_)
-    numbers = _Numbers(frame, [f for f in features if f.dtype == "number"], reference)
+    numbers = _Numbers(frame, expected)
     texts: dict[str, npt.NDArray[np.object_]] = {}
-    for feature in features:
-        if feature.name not in frame.columns:
-            found.missing(feature.name, absent)
-        elif feature.dtype == "number":
+    for feature in expected.features:
+        name = feature.name
+        if name not in there:
+            found.missing(name, absent)
+        elif name in expected.places:
             numbers.report(feature, found)
-        if feature.dtype != "number":
-            texts[feature.name] = _category(frame, feature.name, categories.get(feature.name, ()), found)
-    table = pd.concat([numbers.table(), pd.DataFrame(texts, index=pd.RangeIndex(len(frame)))], axis=1)
-    return Inputs(ids, days, table, found.valid, found.partial, tuple(tuple(row) for row in found.rows))
+        if name in expected.seen:
+            texts[name] = _category(frame, name, expected.seen[name], found)
+    rows = FeatureRows(expected.names, numbers.cells, texts, expected.places)
+    return Inputs(ids, days, rows, found.valid, found.partial, tuple(tuple(row) for row in found.rows))
 
 
-def _category(frame: pd.DataFrame, name: str, seen: Sequence[str], found: _Findings) -> npt.NDArray[np.object_]:
+def _columns_of(frame: pd.DataFrame, expected: Expected) -> frozenset[str]:
+    """Columns of the table, after those were asked for without which nothing can be said."""
+    there = frozenset(frame.columns)
+    for key in ("customer_id", "as_of"):
+        if key not in there:
+            raise SchemaError(f"features need a column {key}", where="features", received=list(frame.columns)[:5])
+    if expected.features and there.isdisjoint(feature.name for feature in expected.features):
+        raise FingerprintMismatch(
+            "none of the model's features is a column of the table",
+            where="features",
+            received=list(frame.columns)[:5],
+            remedy="build the features with the catalog of the bundle",
+        )
+    return there
+
+
+def _category(frame: pd.DataFrame, name: str, seen: frozenset[str | None], found: _Findings) -> npt.NDArray[np.object_]:
     """Texts of a category feature, null where the table has no such column."""
     if name not in frame.columns:
         return np.full(len(frame), None, dtype=object)
-    texts, known = _texts(frame[name]), {*seen, None}
-    found.warn("UNSEEN_CATEGORY", name, np.array([text not in known for text in texts], dtype=np.bool_))
+    texts = _texts(frame[name])
+    found.warn("UNSEEN_CATEGORY", name, np.array([text not in seen for text in texts], dtype=np.bool_))
     return texts
 
 
 class _Numbers:
     """Numeric features as one matrix: looked at as a whole, because one row must take milliseconds too."""
 
-    def __init__(self, frame: pd.DataFrame, features: Sequence[Described], reference: Reference) -> None:
-        self._names = [feature.name for feature in features]
-        self._places = {name: place for place, name in enumerate(self._names)}
-        self._cells, self._null = _matrix(frame, self._names)
-        low = np.array([reference.ranges.get(name, (-np.inf, np.inf))[0] for name in self._names])
-        high = np.array([reference.ranges.get(name, (-np.inf, np.inf))[1] for name in self._names])
-        margin = np.where(np.isfinite(low), MARGIN_SHARE * (high - low), 0.0)
-        infinite = np.isinf(self._cells)
-        self._unreadable: Mask = infinite | (np.isnan(self._cells) & ~self._null)
-        self._outside: Mask = ((self._cells < low - margin) | (self._cells > high + margin)) & ~infinite
-        self._cells[infinite] = np.nan
+    def __init__(self, frame: pd.DataFrame, expected: Expected) -> None:
+        self._places = expected.places
+        self.cells, self._null = _matrix(frame, expected.names)
+        infinite = np.isinf(self.cells)
+        self._unreadable: Mask = infinite | (np.isnan(self.cells) & ~self._null)
+        self._outside: Mask = ((self.cells < expected.low) | (self.cells > expected.high)) & ~infinite
+        self.cells[infinite] = np.nan
         faulty: Mask = self._unreadable | self._null | self._outside
         self._faulty: list[bool] = np.asarray(faulty.any(axis=0)).tolist()
 
@@ -137,23 +184,21 @@ class _Numbers:
             found.missing(feature.name, self._null[:, place])
         found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
 
-    def table(self) -> pd.DataFrame:
-        """The features as float64, unreadable cells null."""
-        return pd.DataFrame(self._cells, columns=self._names)
-
 
 def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
     """Cells as float64 of shape (n, k), and where they were null as offered; absent columns are null."""
     cells: npt.NDArray[np.float64] = np.full((len(frame), len(names)), np.nan)
     null = np.ones(cells.shape, dtype=np.bool_)
-    dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
-    plain = [place for place, name in enumerate(names) if getattr(dtypes.get(name), "kind", "O") in "fiub"]
-    cells[:, plain] = frame[[names[place] for place in plain]].to_numpy(dtype=np.float64, na_value=np.nan)
+    kinds = [getattr(dtype, "kind", "O") for dtype in frame.dtypes.tolist()]
+    at = {name: place for place, name in enumerate(frame.columns.tolist())}
+    found = [(place, at[name]) for place, name in enumerate(names) if name in at]
+    plain = [place for place, column_at in found if kinds[column_at] in "fiub"]
+    taken = [column_at for _, column_at in found if kinds[column_at] in "fiub"]
+    cells[:, plain] = frame.iloc[:, taken].to_numpy(dtype=np.float64, na_value=np.nan)
     null[:, plain] = np.isnan(cells[:, plain])
-    for place in sorted(set(range(len(names))) - set(plain)):
-        if names[place] in dtypes:
-            cells[:, place] = column(frame, names[place])
-            null[:, place] = frame[names[place]].isna()
+    for place in (place for place, column_at in found if kinds[column_at] not in "fiub"):
+        cells[:, place] = column(frame, names[place])
+        null[:, place] = frame[names[place]].isna()
     return cells, null
 
 

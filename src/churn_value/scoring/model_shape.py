@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.quantities import Floats, Predicted
 
 
@@ -32,11 +33,11 @@ class Model(Protocol):
         """Order of the features."""
         ...
 
-    def predict(self, frame: pd.DataFrame, *, threads: int = 1) -> Predicted:
+    def predict(self, frame: pd.DataFrame | FeatureRows, *, threads: int = 1) -> Predicted:
         """Predictions for the rows of `frame`."""
         ...
 
-    def contributions(self, frame: pd.DataFrame, *, threads: int = 1) -> tuple[Floats, Floats | None]:
+    def contributions(self, frame: pd.DataFrame | FeatureRows, *, threads: int = 1) -> tuple[Floats, Floats | None]:
         """Additive contributions of both heads, base last."""
         ...
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.habits_told import Habits
 from churn_value.scoring.lifecycle import expected_next_purchase
 from churn_value.scoring.policy import Policy
@@ -61,11 +62,20 @@ def _rhythm(as_of: date | None, since: float, gap: float, due: float) -> Rhythm 
     return Rhythm(round(gap, 1), int(since), as_of + timedelta(days=int(due)), max(0, -int(due)))
 
 
-def profiles(frame: pd.DataFrame, tenure: Floats, features: Sequence[Described], language: Language) -> list[Profile]:
+def _cells(frame: pd.DataFrame | FeatureRows, name: str) -> npt.NDArray[Any]:
+    if isinstance(frame, FeatureRows):
+        return frame.cells(name)
+    found: npt.NDArray[Any] = frame[name].to_numpy()
+    return found
+
+
+def profiles(
+    frame: pd.DataFrame | FeatureRows, tenure: Floats, features: Sequence[Described], language: Language
+) -> list[Profile]:
     """Tenure and known attributes of each customer; attributes are the features of the group ``PROFILE``."""
     shown = [f for f in features if f.name.startswith("attr_") and f.name in frame.columns]
     labels = [(f.name.removeprefix("attr_"), f.en if language == "en" else f.zh) for f in shown]
-    columns = [frame[f.name].tolist() for f in shown]
+    columns = [_cells(frame, f.name).tolist() for f in shown]
     rows = zip(*columns, strict=True) if columns else ((),) * len(frame)
     return [
         Profile(
@@ -83,7 +93,7 @@ def profiles(frame: pd.DataFrame, tenure: Floats, features: Sequence[Described],
 def satisfaction_of(
     facts: Mapping[str, Floats],
     level: Floats,
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | FeatureRows,
     features: Sequence[Described],
     language: Language,
 ) -> list[Satisfaction | None]:
@@ -128,7 +138,7 @@ def payment_of(
 class Subjects:
     """Who portraits are made of: feature rows, what is known of them, and the date; in the same order."""
 
-    frame: pd.DataFrame
+    frame: pd.DataFrame | FeatureRows
     facts: Mapping[str, Floats]
     quantities: Mapping[str, npt.NDArray[Any]]
     as_of: Sequence[date | None]

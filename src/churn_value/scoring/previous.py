@@ -109,4 +109,4 @@ def _history(value: object) -> tuple[TierEntered, ...]:
 
 
 def _day(value: object) -> date | None:
-    return None if pd.isna(value) else pd.Timestamp(value).date()  # type: ignore[arg-type,call-overload]
+    return None if value is None or pd.isna(value) else pd.Timestamp(value).date()  # type: ignore[arg-type,call-overload]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.reach import Range
 from churn_value.scoring.sections import SUB_SCORES
 
@@ -187,10 +188,12 @@ class Described(Protocol):
         ...
 
 
-def column(frame: pd.DataFrame, name: str | None) -> Floats:
+def column(frame: pd.DataFrame | FeatureRows, name: str | None) -> Floats:
     """Numeric column as float64, NaN where null or where the table has no such column. Shape (n,)."""
     if name is None or name not in frame.columns:
         return np.full(len(frame), np.nan)
+    if isinstance(frame, FeatureRows) and name in frame.places:
+        return frame.block[:, frame.places[name]].copy()
     cells = frame[name]
     if cells.dtype == np.float64:
         return cells.to_numpy(dtype=np.float64, copy=True)
@@ -202,7 +205,7 @@ def windowed(features: Sequence[Described], stem: str) -> list[tuple[int, str]]:
     return sorted((f.window_days, f.name) for f in features if f.window_days and f.name == f"{stem}_{f.window_days}d")
 
 
-def facts(frame: pd.DataFrame, prediction: Predicted, features: Sequence[Described]) -> dict[str, Floats]:
+def facts(frame: pd.DataFrame | FeatureRows, prediction: Predicted, features: Sequence[Described]) -> dict[str, Floats]:
     """Raw facts of each customer, by the names of `FACT_NAMES`; NaN where not known. Arrays of shape (n,)."""
     found = {name: _predicted(prediction, name, len(frame)) for name in PREDICTED}
     found |= {name: column(frame, name) for name in _PLAIN}
@@ -215,7 +218,7 @@ def facts(frame: pd.DataFrame, prediction: Predicted, features: Sequence[Describ
     return found
 
 
-def _first(frame: pd.DataFrame, names: Sequence[str]) -> Floats:
+def _first(frame: pd.DataFrame | FeatureRows, names: Sequence[str]) -> Floats:
     found = column(frame, names[0])
     for name in names[1:]:
         found = np.where(np.isnan(found), column(frame, name), found)

@@ -15,21 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.answer import Importance, Reason, Sum
 from churn_value.scoring.quantities import Described, Floats
-from churn_value.scoring.reason_catalog import BY_FEATURE, Direction, Head, Phrasing, phrasing
+from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, phrasing
+from churn_value.scoring.reason_groups import Group, Grouping
 from churn_value.scoring.wording import Language, minor_units
 
 HIGH_SHARE, MEDIUM_SHARE, LEAST_SHARE = 0.25, 0.10, 0.02
 SCALES: Mapping[Head, str] = {"churn": "log_odds", "value": "log_amount"}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Features whose contributions are added: their code, and their places among the model's features."""
-
-    code: str
-    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,60 +36,18 @@ class Values:
     """Shape (n, k)."""
 
 
-def groups_of(features: Sequence[Described]) -> tuple[Group, ...]:
-    """Groups in the order of their first feature; profile attributes are groups of their own."""
-    places: dict[str, list[int]] = {}
+def values_of(rows: pd.DataFrame | FeatureRows, features: Sequence[Described]) -> Values:
+    """Values of the model's features, of which `rows` has all."""
+    if not isinstance(rows, FeatureRows):
+        numbers = [f.name for f in features if f.dtype == "number"]
+        rows = FeatureRows.of(rows, numbers, [f.name for f in features if f.dtype != "number"])
+    known = np.zeros((len(rows), len(features)), dtype=np.bool_)
+    numeric = [place for place, feature in enumerate(features) if feature.name in rows.places]
+    known[:, numeric] = ~np.isnan(rows.block[:, [rows.places[features[place].name] for place in numeric]])
     for place, feature in enumerate(features):
-        key = f"{feature.group} {feature.name}" if feature.group in BY_FEATURE else feature.group
-        places.setdefault(key, []).append(place)
-    return tuple(Group(key.split(" ")[0], tuple(found)) for key, found in places.items())
-
-
-def values_of(frame: pd.DataFrame, features: Sequence[Described]) -> Values:
-    """Values of the model's features in `frame`, which has a column for each; numbers are taken as one block."""
-    numbers = [f.name for f in features if f.dtype == "number"]
-    block = frame[numbers].to_numpy(dtype=np.float64)
-    cells = {name: block[:, place] for place, name in enumerate(numbers)}
-    nulls = dict(zip(numbers, np.isnan(block).T, strict=True))
-    for feature in features:
-        if feature.dtype != "number":
-            column = frame[feature.name].to_numpy(dtype=object)
-            cells[feature.name], nulls[feature.name] = column, np.asarray(pd.isna(column), dtype=np.bool_)
-    known = np.column_stack([~nulls[feature.name] for feature in features])
-    return Values(tuple(features), tuple(cells[feature.name] for feature in features), known)
-
-
-def group_sums(contributions: Floats, groups: Sequence[Group]) -> Floats:
-    """Sum of each group's contributions, added one column after the other so that bits do not depend on the batch.
-
-    Parameters
-    ----------
-    contributions
-        Shape (n, k + 1), base last.
-
-    Returns
-    -------
-    ndarray of shape (n, number of groups)
-    """
-    sums = np.zeros((len(contributions), len(groups)))
-    for position, group in enumerate(groups):
-        for place in group.places:
-            sums[:, position] += contributions[:, place]
-    return sums
-
-
-def _speakers(contributions: Floats, sums: Floats, groups: Sequence[Group], known: npt.NDArray[np.bool_]) -> Floats:
-    """Place of each group's feature that says most: the largest contribution in the direction of the group's sum.
-
-    Only features with a value speak; -1 where none has. Shape (n, number of groups).
-    """
-    speakers = np.full(sums.shape, -1.0)
-    for position, group in enumerate(groups):
-        places = np.asarray(group.places)
-        toward = np.where(sums[:, [position]] < 0, -contributions[:, places], contributions[:, places])
-        toward = np.where(known[:, places], toward, -np.inf)
-        speakers[:, position] = np.where(known[:, places].any(axis=1), places[toward.argmax(axis=1)], -1)
-    return speakers
+        if feature.name in rows.texts:
+            known[:, place] = ~np.asarray(pd.isna(rows.texts[feature.name]), dtype=np.bool_)
+    return Values(tuple(features), tuple(rows.cells(feature.name) for feature in features), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +71,9 @@ class Explained:
         return Sum(SCALES[self.head], float(self.base[row]), float(self.total[row]), float(self.raw[row]))
 
 
-def explained(head: Head, contributions: Floats, raw: Floats, values: Values) -> Explained:
+def explained(
+    head: Head, contributions: Floats, raw: Floats, values: Values, grouping: Grouping | None = None
+) -> Explained:
     """Group the contributions of one head.
 
     Parameters
@@ -130,18 +84,18 @@ def explained(head: Head, contributions: Floats, raw: Floats, values: Values) ->
         Raw score that they add up to, shape (n,).
     values
         What was offered, in the same order.
+    grouping
+        Of the same features; None works it out.
     """
-    groups = groups_of(values.features)
-    sums = group_sums(contributions, groups)
-    speakers = _speakers(contributions, sums, groups, values.known).astype(np.int64)
+    grouping = grouping or Grouping.of(values.features)
+    sums = grouping.sums(contributions)
+    speakers = grouping.speakers(contributions, sums, values.known)
     sizes = np.abs(sums)
-    total, size = np.zeros(len(sums)), np.zeros(len(sums))
-    for position in range(len(groups)):
-        total += sums[:, position]
-        size += sizes[:, position]
+    # Accumulated, for a sum may add in another order for one row than for many.
+    total, size = (np.add.accumulate(parts, axis=1)[:, -1] for parts in (sums, sizes))
     share = sizes / np.where(size > 0, size, 1.0)[:, None]
     order = np.argsort(-np.where(speakers >= 0, sizes, -1.0), axis=1, kind="stable")
-    return Explained(head, groups, sums, order, speakers, share, contributions[:, -1], total, raw)
+    return Explained(head, grouping.groups, sums, order, speakers, share, contributions[:, -1], total, raw)
 
 
 def _importance(share: float) -> Importance:

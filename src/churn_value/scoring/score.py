@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import RequestError
+from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.actions import actions, disagreements, tags
 from churn_value.scoring.answer import Answer
 from churn_value.scoring.answer_tiers import Levers
@@ -96,13 +97,7 @@ def score(
     if not 0 <= top <= MOST_REASONS:
         raise RequestError("top must be 0 to 20", code="TOP_OUT_OF_RANGE", where="top", received=str(top))
     language = language_of(locale)
-    inputs = checked(
-        features,
-        bundle.catalog.features,
-        categories=bundle.model.design.categories,
-        reference=bundle.reference,
-        undated=EPOCH if bundle.config.is_snapshot else None,
-    )
+    inputs = checked(features, bundle.expected, undated=EPOCH if bundle.config.is_snapshot else None)
     if overrides is not None:
         overrides.check(bundle.policy.tiers.codes)
     prior = previous_of(previous, inputs, bundle.policy)
@@ -124,7 +119,7 @@ def score(
 class _Rows:
     """The rows that can be scored."""
 
-    frame: pd.DataFrame
+    features: FeatureRows
     as_of: list[date | None]
     before: Previous
     set_by_hand: list[Override | None]
@@ -144,7 +139,13 @@ class _Rows:
         picked = rows.tolist()
         as_of = [inputs.as_of[row] for row in picked]
         by_hand = [overrides.at(inputs.ids[row], now or inputs.as_of[row]) for row in picked]
-        return cls(inputs.frame.iloc[rows].reset_index(drop=True), as_of, prior.taken(rows), by_hand, habits)
+        return cls(
+            inputs.rows if len(rows) == len(inputs.rows) else inputs.rows.taken(rows),
+            as_of,
+            prior.taken(rows),
+            by_hand,
+            habits,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class _Scored:
     placed: Placed
 
     @classmethod
-    def of(cls, bundle: Bundle, frame: pd.DataFrame, before: Previous, threads: int) -> _Scored:
+    def of(cls, bundle: Bundle, frame: pd.DataFrame | FeatureRows, before: Previous, threads: int) -> _Scored:
         prediction = bundle.model.predict(frame, threads=threads)
         known = facts(frame, prediction, bundle.catalog.features)
         quantities = standing(known, bundle.frozen, before.lifecycle)
@@ -167,15 +168,15 @@ class _Scored:
 
 def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, threads: int) -> Batch:
     """Everything about the rows but reasons."""
-    policy, size = bundle.policy, len(rows.frame)
-    scored = _Scored.of(bundle, rows.frame, rows.before, threads)
+    policy, size = bundle.policy, len(rows.features)
+    scored = _Scored.of(bundle, rows.features, rows.before, threads)
     shown = shown_places(scored.placed, rows.set_by_hand, policy.tiers.levels)
     quantities = scored.quantities | {"tier": coded(shown, policy.tiers.codes)}
     worn = tags(policy, quantities, size, language)
-    subjects = Subjects(rows.frame, scored.facts, quantities, rows.as_of, rows.habits)
+    subjects = Subjects(rows.features, scored.facts, quantities, rows.as_of, rows.habits)
     tiers = TierTeller(scored.placed, policy.tiers.levels, rows.before, language)
     return Batch(
-        frame=rows.frame,
+        rows=rows.features,
         prediction=scored.prediction,
         cells=cells_of(quantities, scored.prediction),
         tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
@@ -195,6 +196,6 @@ def _levers(bundle: Bundle, rows: _Rows, language: Language, threads: int) -> li
         found = scored.quantities
         return Tried(scored.placed.tier, found["overall"], found["churn_probability"], found["expected_value"])
 
-    teller = LeverTeller(rows.frame, rows.as_of, again)
+    teller = LeverTeller(rows.features.frame, rows.as_of, again)
     levels, currency = bundle.policy.tiers.levels, bundle.config.currency
-    return [teller.told(row, levels, currency=currency, language=language) for row in range(len(rows.frame))]
+    return [teller.told(row, levels, currency=currency, language=language) for row in range(len(rows.features))]
