@@ -96,7 +96,16 @@ class Told:
             self._heads.append(explained("value", value, batch.prediction.value_raw, values, groups))
         typical, currency = bundle.reference.typical, bundle.config.currency
         self._tellers = [
-            Teller(head, values, typical, currency=currency, language=language, top=top) for head in self._heads
+            Teller(
+                head,
+                values,
+                typical,
+                currency=currency,
+                language=language,
+                top=top,
+                phrasebook=bundle.phrasebook,
+            )
+            for head in self._heads
         ]
 
     def reasons(self, row: int) -> Reasons:

@@ -42,6 +42,7 @@ from churn_value.scoring.model_shape import Model
 from churn_value.scoring.policy import Policy, policy_of
 from churn_value.scoring.quantities import Described
 from churn_value.scoring.reason_groups import Grouping
+from churn_value.scoring.reasons import Phrasebook
 from churn_value.scoring.reference import Reference
 from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addressed
 from churn_value.scoring.standing import Frozen
@@ -147,6 +148,11 @@ class Bundle:
     def grouping(self) -> Grouping:
         """Groups of the model's features that reasons are made of."""
         return Grouping.of(self.model_features)
+
+    @cached_property
+    def phrasebook(self) -> Phrasebook:
+        """Sentences of reasons, ready but for the customer's value; filled by use."""
+        return {}
 
     @cached_property
     def expected(self) -> Expected:

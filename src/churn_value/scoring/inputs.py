@@ -171,30 +171,35 @@ class _Numbers:
         self._unreadable: Mask = infinite | (np.isnan(self.cells) & ~self._null)
         self._outside: Mask = ((self.cells < expected.low) | (self.cells > expected.high)) & ~infinite
         self.cells[infinite] = np.nan
-        faulty: Mask = self._unreadable | self._null | self._outside
-        self._faulty: list[bool] = np.asarray(faulty.any(axis=0)).tolist()
+        masks = (self._unreadable, self._null, self._outside)
+        self._met: list[list[bool]] = [np.asarray(mask.any(axis=0)).tolist() for mask in masks]
 
     def report(self, feature: Described, found: _Findings) -> None:
         """Warn of what is wrong with one feature's cells."""
         place = self._places[feature.name]
-        if not self._faulty[place]:
-            return
-        found.invalid(feature.name, self._unreadable[:, place])
-        if feature.empty is not None:
+        unreadable, null, outside = (met[place] for met in self._met)
+        if unreadable:
+            found.invalid(feature.name, self._unreadable[:, place])
+        if null and feature.empty is not None:
             found.missing(feature.name, self._null[:, place])
-        found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
+        if outside:
+            found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
 
 
 def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
     """Cells as float64 of shape (n, k), and where they were null as offered; absent columns are null."""
     cells: npt.NDArray[np.float64] = np.full((len(frame), len(names)), np.nan)
     null = np.ones(cells.shape, dtype=np.bool_)
-    kinds = [getattr(dtype, "kind", "O") for dtype in frame.dtypes.tolist()]
+    dtypes = frame.dtypes.tolist()
+    kinds = [getattr(dtype, "kind", "O") for dtype in dtypes]
     at = {name: place for place, name in enumerate(frame.columns.tolist())}
     found = [(place, at[name]) for place, name in enumerate(names) if name in at]
     plain = [place for place, column_at in found if kinds[column_at] in "fiub"]
     taken = [column_at for _, column_at in found if kinds[column_at] in "fiub"]
-    cells[:, plain] = frame.iloc[:, taken].to_numpy(dtype=np.float64, na_value=np.nan)
+    block = frame.take(taken, axis=1)
+    # Without nullable columns there is nothing to replace, and replacing copies once more.
+    simple = all(isinstance(dtypes[column_at], np.dtype) for column_at in taken)
+    cells[:, plain] = block.to_numpy(np.float64) if simple else block.to_numpy(np.float64, na_value=np.nan)
     null[:, plain] = np.isnan(cells[:, plain])
     for place in (place for place, column_at in found if kinds[column_at] not in "fiub"):
         cells[:, place] = column(frame, names[place])

@@ -104,8 +104,26 @@ def _importance(share: float) -> Importance:
     return "medium" if share >= MEDIUM_SHARE else "low"
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What all reasons have in common that are told by one feature in one direction."""
+
+    feature: str
+    units: int
+    """What amounts are divided by; 0 for what is no amount."""
+    typical: float | str | None
+    phrasing: Phrasing
+
+
+Phrasebook = dict[tuple[Head, Language, int, Direction], Spoken]
+"""By head, language, place of the feature, and direction; filled as it is needed."""
+
+
 class Teller:
-    """Tells the reasons of one head in a language and currency, against typical values."""
+    """Tells the reasons of one head in a language and currency, against typical values.
+
+    A `phrasebook` of the same features, typical values and currency saves wording them again.
+    """
 
     def __init__(
         self,
@@ -116,11 +134,12 @@ class Teller:
         currency: str,
         language: Language,
         top: int,
+        phrasebook: Phrasebook | None = None,
     ) -> None:
         self._explained, self._values, self._typical = explained, values, typical
         self._currency, self._language = currency, language
-        self._units = minor_units(currency)
-        self._phrasings: dict[tuple[int, Direction], Phrasing] = {}
+        self._phrasebook: Phrasebook = {} if phrasebook is None else phrasebook
+        self._codes = [group.code for group in explained.groups]
         order = explained.order[:, :top]
         self._order: list[list[int]] = order.tolist()
         self._sums: list[list[float]] = np.take_along_axis(explained.sums, order, axis=1).tolist()
@@ -131,42 +150,44 @@ class Teller:
         """The top reasons of a row, largest first; fewer where little is known."""
         cells = zip(self._order[row], self._speakers[row], self._sums[row], self._share[row], strict=True)
         return tuple(
-            self._told(row, self._explained.groups[group].code, speaker, contribution, share)
-            for group, speaker, contribution, share in cells
-            if speaker >= 0 and share >= LEAST_SHARE
+            [
+                self._told(row, self._codes[group], speaker, contribution, share)
+                for group, speaker, contribution, share in cells
+                if speaker >= 0 and share >= LEAST_SHARE
+            ]
         )
 
     def _told(self, row: int, code: str, speaker: int, contribution: float, share: float) -> Reason:
-        feature = self._values.features[speaker]
-        value: float | str = self._values.columns[speaker].item(row)
         direction: Direction = "up" if contribution > 0 else "down"
+        key = (self._explained.head, self._language, speaker, direction)
+        spoken = self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._spoken(speaker, direction))
+        value: float | str = self._values.columns[speaker].item(row)
         return Reason(
-            code=code,
-            feature=feature.name,
-            value=self._shown(feature, value),
-            typical=self._shown(feature, self._typical.get(feature.name)),
-            contribution=contribution,
-            direction=direction,
-            importance=_importance(share),
-            text=self._phrasing(speaker, direction).said(value),
+            code,
+            spoken.feature,
+            _shown(value, spoken.units),
+            spoken.typical,
+            contribution,
+            direction,
+            _importance(share),
+            spoken.phrasing.said(value),
         )
 
-    def _phrasing(self, place: int, direction: Direction) -> Phrasing:
-        found = self._phrasings.get((place, direction))
-        if found is None:
-            feature = self._values.features[place]
-            found = self._phrasings[place, direction] = phrasing(
-                feature,
-                self._typical.get(feature.name),
-                head=self._explained.head,
-                direction=direction,
-                currency=self._currency,
-                language=self._language,
-            )
-        return found
+    def _spoken(self, place: int, direction: Direction) -> Spoken:
+        feature = self._values.features[place]
+        typical = self._typical.get(feature.name)
+        said = phrasing(
+            feature,
+            typical,
+            head=self._explained.head,
+            direction=direction,
+            currency=self._currency,
+            language=self._language,
+        )
+        units = minor_units(self._currency) if "_minor" in feature.name else 0
+        return Spoken(feature.name, units, _shown(typical, units), said)
 
-    def _shown(self, feature: Described, value: float | str | None) -> float | str | None:
-        """Amounts in currency units, everything else as it is."""
-        if isinstance(value, float) and "_minor" in feature.name:
-            return value / self._units
-        return value
+
+def _shown(value: float | str | None, units: int) -> float | str | None:
+    """Amounts in currency units, everything else as it is."""
+    return value / units if units and isinstance(value, float) else value
