@@ -144,12 +144,12 @@ def test_swaps_in_two_workers_fail_and_mix_no_answer(pair):
             assert seen == 6, readiness(port)
 
         with Load(url) as load:
-            swaps(pair, 12, look)
+            swaps(pair, 6, look)
     assert load.failures == []
     assert [told for bundle, told, _ in load.answers if told != said[bundle]] == []
     assert {bundle for bundle, _, _ in load.answers} == set(good)
     what = "swaps under load, two workers, each new bundle tried in a child process first"
-    record("R13", what, 12, f"{len(load.answers)} requests, 0 failed, 0 mixed")
+    record("R13", what, 6, f"{len(load.answers)} requests, 0 failed, 0 mixed")
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from churn_value.errors import BundleError, ChurnValueError
 LONGEST_S = 120.0
 CPU_S = 60
 MEMORY_BYTES = 8 << 30
-NICENESS = 10
+NICENESS = 5
 REFUSED = 3
 
 
