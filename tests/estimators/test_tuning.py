@@ -199,3 +199,17 @@ def test_a_search_killed_within_a_trial_goes_on_as_if_nothing_had_happened(folds
     ]
     assert sorted(states) == ["COMPLETE"] * 5 + ["FAIL"]
     pd.testing.assert_frame_equal(resumed.trials, run(folds, 5).trials)
+
+
+def test_a_gain_within_two_standard_errors_is_chance_and_a_customers_rows_are_one_observation():
+    usual = np.zeros(400)
+    customers = np.asarray([f"c{number // 4}" for number in range(400)], dtype=object)
+    # Sums per customer are +-0.4 about a mean of 0.1: sd 0.4, 100 customers, a mean gain of 2.5 standard errors.
+    sums = np.where(np.arange(100) % 2 == 0, 0.5, -0.3)
+    assert tuning.is_lower(-np.repeat(sums / 4, 4), usual, customers)
+    assert not tuning.is_lower(-np.repeat((sums - 0.05) / 4, 4), usual, customers)  # 1.25 standard errors
+    assert not tuning.is_lower(usual, usual, customers)
+
+
+def test_a_search_that_finds_nothing_better_beyond_chance_keeps_the_defaults(folds):
+    assert run(folds, 1).params == {}

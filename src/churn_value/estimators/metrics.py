@@ -75,10 +75,16 @@ def average_precision(churned: FloatArray, probability: FloatArray) -> float:
     return float(np.sum(np.diff(found, prepend=0.0) * found / seen) / churners)
 
 
-def log_loss(churned: FloatArray, probability: FloatArray) -> float:
-    """Mean negative log-likelihood of the outcomes [nats], probabilities clipped to 1e-15 from 0 and 1."""
+def log_losses(churned: FloatArray, probability: FloatArray) -> FloatArray:
+    """Negative log-likelihood of each outcome, shape (n,) [nats], probabilities clipped to 1e-15 from 0 and 1."""
     p = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-    return float(-np.mean(churned * np.log(p) + (1 - churned) * np.log1p(-p)))
+    losses: FloatArray = -(churned * np.log(p) + (1 - churned) * np.log1p(-p))
+    return losses
+
+
+def log_loss(churned: FloatArray, probability: FloatArray) -> float:
+    """Mean of `log_losses`."""
+    return float(np.mean(log_losses(churned, probability)))
 
 
 def brier(churned: FloatArray, probability: FloatArray) -> float:
@@ -203,7 +209,12 @@ def total_bias(actual: FloatArray, predicted: FloatArray) -> float:
 
 
 def tweedie_deviance(actual: FloatArray, predicted: FloatArray, power: float = TWEEDIE_POWER) -> float:
-    """Mean unit deviance of a compound Poisson-gamma, ``1 < power < 2``; lower is better.
+    """Mean of `tweedie_deviances`; lower is better."""
+    return float(np.mean(tweedie_deviances(actual, predicted, power)))
+
+
+def tweedie_deviances(actual: FloatArray, predicted: FloatArray, power: float = TWEEDIE_POWER) -> FloatArray:
+    """Unit deviance of a compound Poisson-gamma for each row, ``1 < power < 2``, shape (n,).
 
     Parameters
     ----------
@@ -225,7 +236,8 @@ def tweedie_deviance(actual: FloatArray, predicted: FloatArray, power: float = T
     y = np.maximum(actual, 0.0)
     m = np.maximum(predicted, max(float(predicted.mean()), 1e-300) * 1e-9)
     one, two = 1 - power, 2 - power
-    return float(2 * np.mean(y**two / (one * two) - y * m**one / one + m**two / two))
+    deviances: FloatArray = 2 * (y**two / (one * two) - y * m**one / one + m**two / two)
+    return deviances
 
 
 def coverage(actual: FloatArray, lower: FloatArray, upper: FloatArray) -> float:

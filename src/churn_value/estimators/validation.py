@@ -26,7 +26,7 @@ from churn_value.estimators import FloatArray
 from churn_value.estimators.calibration import fit_family
 from churn_value.estimators.churn import BINARY
 from churn_value.estimators.design import CatalogLike, Design
-from churn_value.estimators.metrics import log_loss, normalised_gini, tweedie_deviance
+from churn_value.estimators.metrics import log_loss, log_losses, normalised_gini, tweedie_deviances
 from churn_value.estimators.rows import Rows, labelled, rows_of
 from churn_value.estimators.trees import Growing, Objective, TreeParams, dataset, grow
 from churn_value.estimators.value import STAYING_FLOOR, ValueSettings, objective_of, sample_of, weights_of
@@ -97,10 +97,15 @@ class Validation:
 
 @dataclass(frozen=True)
 class Judged:
-    """Loss of a set of parameters (lower is better), and figures beside it."""
+    """Loss of a set of parameters on each later row (lower is better), and figures beside it."""
 
-    loss: float
+    losses: FloatArray
     beside: Mapping[str, float]
+
+    @property
+    def loss(self) -> float:
+        """Mean loss."""
+        return float(self.losses.mean())
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class ChurnLoss:
         churned = self.validation.later.churned
         fitted = fit_family("platt", raw, churned)
         plain = log_loss(churned, expit(raw))
-        return Judged(log_loss(churned, fitted.probability(raw)), {"log_loss_before_map": plain, "rounds": rounds})
+        return Judged(log_losses(churned, fitted.probability(raw)), {"log_loss_before_map": plain, "rounds": rounds})
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ class ValueLoss:
         expected = np.exp(np.clip(log_expected, -LARGEST_LOG, LARGEST_LOG))
         agreed = expected * (mean / max(float(expected.mean()), 1e-300))
         return Judged(
-            tweedie_deviance(actual / mean, agreed / mean),
+            tweedie_deviances(actual / mean, agreed / mean),
             {"normalised_gini": normalised_gini(actual, agreed), "rounds": rounds},
         )
 
