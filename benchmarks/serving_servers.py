@@ -69,8 +69,8 @@ def prepared(config: Config, settings: Settings, champion: Path, folder: Path, p
     categories = {name: list(texts) for name, texts in model.design.categories.items()}
     (folder / "peer.json").write_text(json.dumps({"heads": heads, "names": names, "categories": categories}))
     frame = pd.read_parquet(settings.scored_features(config.name)).head(2_000)
-    rows = [
-        {name: _plain(value) for name, value in row.items()}
+    rows: list[Row] = [
+        {str(name): _plain(value) for name, value in row.items()}
         for row in frame[list(names)].astype(object).to_dict("records")
     ]
     (folder / "example.json").write_text(json.dumps(rows[:EXAMPLE_ROWS]))

@@ -16,7 +16,7 @@ class Scorer:
     def __init__(self) -> None:
         self.model = Explained(folder())
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]
     def score(self, items: list[dict[str, Any]], explain: bool = True) -> list[dict[str, Any]]:
         """Answers in the order of the items."""
         return self.model.answers(pd.DataFrame(items), explain=explain)

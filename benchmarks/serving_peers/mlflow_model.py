@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import mlflow.pyfunc
 import pandas as pd
 
 from benchmarks.serving_peers.explained import Explained
 
 
-class Scorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Scorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
     """Serves the boosters."""
 
     def load_context(self, context: Any) -> None:
