@@ -20,6 +20,7 @@ from churn_value.scoring.reference import Reference
 Mask = npt.NDArray[np.bool_]
 # A value is out of range when it lies further outside than this share of the reference population's whole range.
 MARGIN_SHARE = 0.5
+FEW_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,15 @@ class _Numbers:
             found.warn("OUT_OF_RANGE", feature.name, self._outside[:, place])
 
 
+def _doubles(frame: pd.DataFrame, taken: Sequence[int], *, simple: bool) -> npt.NDArray[np.float64]:
+    """Columns of numbers at some places; `simple` ones are not of pandas' nullable types."""
+    if not simple:
+        return frame.take(taken, axis=1).to_numpy(np.float64, na_value=np.nan)
+    if len(frame) <= FEW_ROWS:  # boxing some cells takes less than choosing among a hundred columns
+        return frame.to_numpy(dtype=object)[:, taken].astype(np.float64)
+    return frame.take(taken, axis=1).to_numpy(np.float64)
+
+
 def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
     """Cells as float64 of shape (n, k), and where they were null as offered; absent columns are null."""
     cells: npt.NDArray[np.float64] = np.full((len(frame), len(names)), np.nan)
@@ -196,10 +206,7 @@ def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> tuple[npt.NDArray[np.f
     found = [(place, at[name]) for place, name in enumerate(names) if name in at]
     plain = [place for place, column_at in found if kinds[column_at] in "fiub"]
     taken = [column_at for _, column_at in found if kinds[column_at] in "fiub"]
-    block = frame.take(taken, axis=1)
-    # Without nullable columns there is nothing to replace, and replacing copies once more.
-    simple = all(isinstance(dtypes[column_at], np.dtype) for column_at in taken)
-    cells[:, plain] = block.to_numpy(np.float64) if simple else block.to_numpy(np.float64, na_value=np.nan)
+    cells[:, plain] = _doubles(frame, taken, simple=all(isinstance(dtypes[place], np.dtype) for place in taken))
     null[:, plain] = np.isnan(cells[:, plain])
     for place in (place for place, column_at in found if kinds[column_at] not in "fiub"):
         cells[:, place] = column(frame, names[place])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -40,6 +41,14 @@ def thresholds_of(values: Floats) -> Thresholds:
     return tuple(known[ranks].tolist())
 
 
+@lru_cache(maxsize=512)
+def _array(thresholds: Thresholds) -> Floats:
+    """The same thresholds are asked for again and again, and making an array of them costs more than the search."""
+    found = np.asarray(thresholds, dtype=np.float64)
+    found.setflags(write=False)
+    return found
+
+
 def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
     """Percentile 1 to 100 of each value: one more than the number of thresholds below it.
 
@@ -49,7 +58,7 @@ def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
     """
     if not thresholds:
         return np.full(len(values), np.nan)
-    ranks = 1.0 + np.searchsorted(np.asarray(thresholds), values, side="left")
+    ranks = 1.0 + np.searchsorted(_array(thresholds), values, side="left")
     return np.where(np.isnan(values), np.nan, ranks)
 
 

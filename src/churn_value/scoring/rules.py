@@ -44,10 +44,15 @@ class Interval:
 
     def mask(self, column: npt.NDArray[Any]) -> Mask:
         """Rows whose number is inside."""
-        low = column >= self.low if self.low_included else column > self.low
-        high = column <= self.high if self.high_included else column < self.high
-        known: Mask = ~np.isnan(column)
-        return low & high & known
+        # A missing number is in no comparison, so an end that is not there need not be asked for if the other is.
+        if self.low == -math.inf and self.high < math.inf:
+            return self._below(column)
+        low: Mask = column >= self.low if self.low_included else column > self.low
+        return low & self._below(column) if self.high < math.inf else low
+
+    def _below(self, column: npt.NDArray[Any]) -> Mask:
+        found: Mask = column <= self.high if self.high_included else column < self.high
+        return found
 
 
 @dataclass(frozen=True, slots=True)
