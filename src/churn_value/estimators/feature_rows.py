@@ -46,7 +46,10 @@ class FeatureRows:
         """Rows of a data frame that has numeric columns `names` and columns of texts `texts`."""
         block = frame[list(names)].to_numpy(dtype=np.float64)
         places = {name: place for place, name in enumerate(names)}
-        return cls(tuple(names), block, {name: frame[name].to_numpy(dtype=object) for name in texts}, places)
+        found = {name: frame[name].to_numpy(dtype=object, copy=True) for name in texts}
+        for cells in found.values():
+            cells[np.asarray(pd.isna(cells), dtype=np.bool_)] = None
+        return cls(tuple(names), block, found, places)
 
     def __len__(self) -> int:
         """Customers."""
