@@ -10,10 +10,9 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -167,7 +166,12 @@ def served(given: Prepared, name: str, core: int) -> Iterator[int]:
 
 
 def _environment(given: Prepared) -> dict[str, str]:
-    binaries = os.pathsep.join((str(Path(given.peer_python).parent), str(Path(sys.executable).parent)))
+    # `mlflow models serve` runs whatever `uvicorn` the path finds: let it be that of the peers' environment.
+    binaries = given.folder / "bin"
+    binaries.mkdir(exist_ok=True)
+    runner = binaries / "uvicorn"
+    runner.write_text(f'#!/bin/sh\nexec "{given.peer_python}" -m uvicorn "$@"\n')
+    runner.chmod(0o755)
     return {
         **os.environ,
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
@@ -213,7 +217,8 @@ def _wait(given: Prepared, name: str, port: int, process: subprocess.Popen[bytes
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End a peer and the workers it started, which share its process group."""
-    os.killpg(process.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:
