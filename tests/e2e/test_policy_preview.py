@@ -31,7 +31,8 @@ def stricter(tmp_path):
     return load_policy(path)
 
 
-def test_a_preview_shows_who_would_move_and_touches_nothing(places, config, scored, stricter, tmp_path, capsys):
+def test_a_preview_shows_who_would_move_and_touches_nothing(places, config, promoted, stricter, tmp_path, capsys):
+    scored = score.run(config, places)  # other tests score other dates, and a preview is of the last base scored
     before = contents(places.artifacts, places.models, places.data_root)
     result = preview_policy.run(config, places, stricter, out=tmp_path / "out")
     preview_policy.show(result)
