@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR)/src:$(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help demo test test-long check docs serve replay ui bench peers lock clean
+.PHONY: help demo test test-long check docs serve replay bento ui bench peers lock clean
 help:            ## what can be done
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
@@ -33,7 +33,7 @@ test: $(VENV)/dev.done      ## the whole test suite
 	$(BIN)/python -m pytest -m "not long"
 
 test-long: $(VENV)/dev.done ## the longer proofs; run once per change of what they prove
-	$(BIN)/python -m pytest -m long
+	CHURN_VALUE_RECORD=1 $(BIN)/python -m pytest -m long
 
 check: $(VENV)/dev.done     ## format, lint, types: the same as the pre-commit hook
 	$(BIN)/ruff format --check .
@@ -51,6 +51,9 @@ ui: $(VENV)/runtime.done    ## look at the runs
 
 replay: $(VENV)/runtime.done ## check the log of answers of CONFIG
 	$(BIN)/python -m pipelines.replay --config $(CONFIG) --verify
+
+bento: $(VENV)/runtime.done ## pack the champion of CONFIG into a Bento
+	$(BIN)/python -m pipelines.build_bento --config $(CONFIG)
 
 bench: $(VENV)/dev.done     ## measure every shipped config; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.configs
