@@ -195,7 +195,7 @@ def written(content: Mapping[str, Any]) -> str:
     used = {system for found in content["sets"].values() for system in found["systems"]}
     how = (
         f"Measured {content['measured']} on {content['cores']} cores, {versions}. Ours: `trials: {means['trials']}`; "
-        f"systems that search had {means['seconds']:.0f} s for each target. Every system ran alone, in a process of "
+        f"systems that search had {means['seconds']:.0f} s for each target. Every system ran by itself in a process of "
         "its own, on identical customers, with nothing from as_of on; ours reads the tables and makes the features "
         "within its time, peers are handed them."
     )
