@@ -24,7 +24,7 @@ from churn_value.tracking.exported import champion_folder
 from churn_value.tracking.registry import Version, register
 from churn_value.tracking.runs import TrainingRun, training_run
 from churn_value.tracking.store import open_store
-from churn_value.training.judge import judge
+from churn_value.training.judge import in_place, judge
 from churn_value.training.pack import pack
 from churn_value.training.record import Trained, record
 from churn_value.training.search import fitted, search
@@ -68,8 +68,7 @@ def run(config: Config, settings: Settings) -> Result:
     """
     now = datetime.now(UTC)
     place = settings.place(config.name)
-    folder = champion_folder(settings.exported(config.name))
-    champion = None if folder is None else load_bundle(folder)
+    champion = in_place(champion_folder(settings.exported(config.name)))
     store = open_store(settings.tracking_uri, state=settings.artifacts)
     with step(f"reading the tables of {config.name}"):
         tables = company_tables(config, settings, now)

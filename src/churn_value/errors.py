@@ -9,7 +9,8 @@
     │   ├── LeakageError                 something from the future, or the label, is among the features
     │   └── TooLittleData                fewer rows, dates or churners than a model needs
     ├── ModelError             exit 13   a model cannot be used
-    │   ├── BundleError                  files missing, altered, or of another format
+    │   ├── BundleError                  files missing, altered, or not a bundle
+    │   │   └── OutdatedBundle           whole, and written by a version this one does not read
     │   └── FingerprintMismatch          the features are not those the model was fitted on
     ├── GateRefused            exit 12   a result, not a crash: the challenger was not good enough
     ├── RegistryError          exit 14   runs, versions or aliases are not as they should be
@@ -110,9 +111,18 @@ class ModelError(ChurnValueError):
 
 
 class BundleError(ModelError):
-    """A bundle's files are missing, altered or of another format."""
+    """A bundle's files are missing, altered or not those of a bundle."""
 
     default_code = "BUNDLE_INVALID"
+
+
+class OutdatedBundle(BundleError):  # noqa: N818 - says what it is
+    """A bundle is whole, but this version of churn_value or of its libraries cannot use it."""
+
+    default_code = "BUNDLE_OUTDATED"
+
+
+TRAIN_AGAIN = "use the versions of its manifest, or train and promote again: pipelines.train, pipelines.promote"
 
 
 class FingerprintMismatch(ModelError):  # noqa: N818 - says what it is

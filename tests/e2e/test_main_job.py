@@ -11,14 +11,17 @@ import yaml
 
 from churn_value.config import Config, load_config, read_yaml
 from churn_value.documents import generated
-from churn_value.errors import LeakageError, RegistryError, SchemaError
+from churn_value.errors import LeakageError, OutdatedBundle, RegistryError, SchemaError
 from churn_value.monitoring.archive import ScoreArchive
+from churn_value.scoring.bundle import load_bundle
+from churn_value.scoring.shelf import read_checked, write_addressed
 from churn_value.service.client import Client
 from churn_value.service.serve import running
 from churn_value.tables.synthetic import NOISE_COLUMNS
 from churn_value.tracking.exported import read_pointer
 from churn_value.tracking.orphans import orphans
 from churn_value.tracking.store import open_store
+from churn_value.training.judge import InPlace, in_place
 from pipelines import check_data, docs, monitor, promote, score, train
 from tests.e2e.conftest import CONFIG, QUICK
 
@@ -111,6 +114,18 @@ def test_a_challenger_that_is_worse_than_the_baselines_is_refused_and_the_champi
     verdict = promote.verdict_of(strict, places, number=promoted.version.number)
     assert not verdict.passed
     assert "CALIBRATED" in {condition.code for condition in verdict.failed}
+
+
+def test_a_champion_of_an_older_format_stops_neither_training_nor_the_next_promotion(places, promoted, tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    _, manifest, content = read_checked(promoted.folder, None)
+    kept = {name: value for name, value in manifest.items() if name != "files"}
+    aged = write_addressed(old, content, {**kept, "format": 0})
+    assert in_place(promoted.folder).bundle is not None
+    assert in_place(aged) == InPlace(aged.name, None)
+    with pytest.raises(OutdatedBundle, match=r"pipelines\.train, pipelines\.promote"):
+        load_bundle(aged)
 
 
 def test_scoring_before_any_promotion_says_what_to_do(places, config, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from scored_company import CONFIG, FEATURES, MANIFEST, PARAMETERS, LinearModel, loaded, population, written
 
 from churn_value.errors import BundleError, FingerprintMismatch
-from churn_value.scoring.bundle import load_bundle
+from churn_value.scoring.bundle import FORMAT, load_bundle
 from churn_value.scoring.golden import golden_of
 from churn_value.scoring.shelf import read_checked, write_addressed
 
@@ -189,9 +189,9 @@ def test_a_manifest_s_keys_and_golden_rows_are_required(tmp_path):
 def test_well_hashed_nonsense_is_still_refused_by_name(tmp_path):
     files = {name: b"{}" for name in FILES if name != "manifest.json"}
     newer = write_addressed(tmp_path, files, {"format": 99})
-    bare = write_addressed(tmp_path, {"model/linear.json": b"{}"}, {"format": 1})
-    hollow = write_addressed(tmp_path, files, {"format": 1})
-    assert "of another format" in refused(newer)
+    bare = write_addressed(tmp_path, {"model/linear.json": b"{}"}, {"format": FORMAT})
+    hollow = write_addressed(tmp_path, files, {"format": FORMAT})
+    assert f"reads bundles of format {FORMAT}; received format 99" in refused(newer)
     assert "all its parts" in refused(bare)
     assert "must be readable" in refused(hollow)
 

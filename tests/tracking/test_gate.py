@@ -8,6 +8,7 @@ from evaluations import evaluation
 from churn_value.config import GateConfig
 from churn_value.errors import GateRefused
 from churn_value.evaluation.checks import Check
+from churn_value.evaluation.results import Evaluation
 from churn_value.tracking.gate import decide
 
 GATE = GateConfig()
@@ -53,6 +54,14 @@ def test_the_champion_s_gini_may_be_equalled_within_chance_but_not_lost_to():
 def test_a_challenger_compared_with_another_champion_is_refused():
     assert failed(evaluation(champion="c1"), champion="c2") == ["CHAMPION_COMPARED"]
     assert failed(evaluation(), champion="c2") == ["CHAMPION_COMPARED"]
+
+
+def test_a_champion_that_this_version_cannot_use_leaves_the_decision_to_the_baselines():
+    assert failed(evaluation(outdated_champion="c1"), champion="c1") == []
+    assert failed(evaluation(outdated_champion="c1", loss=0.7), champion="c1") == ["BEATS_BASELINE"]
+    assert failed(evaluation(outdated_champion="c1"), champion="c2") == ["CHAMPION_COMPARED"]
+    kept = Evaluation.from_json(evaluation(outdated_champion="c1").to_json())
+    assert failed(kept, champion="c1") == []
 
 
 def test_too_few_rows_churners_or_stayers_are_refused():
@@ -118,6 +127,7 @@ def test_every_condition_and_every_limit_is_written_down_in_both_languages():
     leak = Check("CV001", "issue", "error", "a", "甲")
     codes = {c.code for c in decide(evaluation(champion="c1"), GATE, champion="c1", checks=[leak]).conditions}
     codes |= {c.code for c in decide(evaluation(), GATE, champion="c1").conditions}
+    codes |= {c.code for c in decide(evaluation(outdated_champion="c1"), GATE, champion="c1").conditions}
     text = (Path(__file__).parents[2] / "models" / "GATE.md").read_text(encoding="utf-8")
     for language in text.split("# 晋级条件"):
         assert set(re.findall(r"^\| `([A-Z_]+)`", language, re.MULTILINE)) == codes

@@ -26,7 +26,7 @@ import pandas as pd
 from lightgbm.basic import LightGBMError
 
 from churn_value.config import Config
-from churn_value.errors import BundleError, ConfigError
+from churn_value.errors import TRAIN_AGAIN, BundleError, ConfigError, OutdatedBundle
 from churn_value.estimators import FloatArray
 from churn_value.estimators.churn import ChurnFit, ChurnHead, SilenceSettings, fit_churn
 from churn_value.estimators.design import CatalogLike, Design
@@ -156,12 +156,19 @@ class HurdleModel:
         Raises
         ------
         BundleError
-            When a file is missing or the JSON is of another format.
+            When a file is missing or the JSON is not a model's.
+        OutdatedBundle
+            When the JSON is of another format.
         """
         try:
             content = json.loads(files[MODEL_FILE])
             if content["format"] != FORMAT:
-                raise _not_readable(f"format {content['format']}")
+                raise OutdatedBundle(
+                    f"this version of churn_value reads models of format {FORMAT}",
+                    where=MODEL_FILE,
+                    received=f"format {content['format']}",
+                    remedy=TRAIN_AGAIN,
+                )
             design = Design.from_json(content["design"])
             churn = ChurnHead.from_files(content["churn"], files)
             stretch = Stretch.from_json(content["stretch"]) if "stretch" in content else None

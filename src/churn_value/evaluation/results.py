@@ -94,6 +94,8 @@ class Evaluation:
         Bundle id of the system named ``champion``; None when there was none.
     interval_level
         Nominal level of the value head's interval; None without one.
+    outdated_champion
+        Bundle id of the champion in place when this version of the code cannot use it; None otherwise.
     """
 
     rows: int
@@ -105,6 +107,7 @@ class Evaluation:
     differences: Table
     champion: str | None = None
     interval_level: float | None = None
+    outdated_champion: str | None = None
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -144,6 +147,7 @@ class Evaluation:
             "confidence": self.confidence,
             "champion": self.champion,
             "interval_level": self.interval_level,
+            "outdated_champion": self.outdated_champion,
             "metrics": _plain(self.metrics),
             "differences": _plain(self.differences),
         }

@@ -31,7 +31,7 @@ import yaml
 from pydantic import ValidationError
 
 from churn_value.config import Config
-from churn_value.errors import BundleError, FingerprintMismatch
+from churn_value.errors import TRAIN_AGAIN, BundleError, FingerprintMismatch, OutdatedBundle
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.features.catalog import Catalog, catalog
 from churn_value.recommendation.recommender import Recommender
@@ -268,10 +268,17 @@ def load_bundle(
     BundleError
         When a file is altered, missing, superfluous, too large, or not a plain file; or when a golden row is predicted
         differently than when the bundle was written.
+    OutdatedBundle
+        When it is whole but was written by a version of churn_value with another format.
     """
     version, manifest, files = read_checked(path, version)
     if manifest.get("format") != FORMAT:
-        raise BundleError("bundle of another format", where=str(path), received=manifest.get("format"))
+        raise OutdatedBundle(
+            f"this version of churn_value reads bundles of format {FORMAT}",
+            where=str(path),
+            received=f"format {manifest.get('format')}",
+            remedy=TRAIN_AGAIN,
+        )
     model_files = {
         name.removeprefix(f"{MODEL_FOLDER}/"): content
         for name, content in files.items()

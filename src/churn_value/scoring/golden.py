@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from churn_value.errors import BundleError
+from churn_value.errors import TRAIN_AGAIN, BundleError, OutdatedBundle
 from churn_value.scoring.quantities import Predicted
 
 OUTPUTS = (
@@ -82,7 +82,7 @@ def check_golden(content: Mapping[str, Any], model: Predictor, where: str) -> No
 
     Raises
     ------
-    BundleError
+    OutdatedBundle
         ``GOLDEN_ROWS_DIFFER``, naming the first output and row that differ.
     """
     prediction = model.predict(golden_frame(content))
@@ -91,12 +91,12 @@ def check_golden(content: Mapping[str, Any], model: Predictor, where: str) -> No
         values = getattr(prediction, name)
         now = None if values is None else [float(value).hex() for value in values.tolist()]
         if now != kept:
-            raise BundleError(
+            raise OutdatedBundle(
                 "golden rows must be predicted to the bit as when the bundle was written",
                 code="GOLDEN_ROWS_DIFFER",
                 where=where,
                 received=f"another {name} in {_first_difference(now, kept)}",
-                remedy="use the library versions of the manifest, or train again",
+                remedy=TRAIN_AGAIN,
             )
 
 

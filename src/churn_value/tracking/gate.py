@@ -230,6 +230,23 @@ def _whom(system: str) -> tuple[str, str]:
 def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Condition]:
     if champion is None:
         return
+    if evaluation.outdated_champion == champion:
+        yield Condition(
+            "CHAMPION_OUTDATED",
+            champion,
+            passed=True,
+            measured=math.nan,
+            limit=math.nan,
+            text_en=(
+                f"The champion in place ({champion}) was made by another version of churn_value, which this one can "
+                "neither serve nor compare with; the baselines alone decide."
+            ),
+            text_zh=(
+                f"现任冠军({champion})由另一版本的 churn_value 生成,当前版本既无法提供服务也无法与之比较;"
+                "仅由基线决定。"
+            ),
+        )
+        return
     if evaluation.champion != champion or CHAMPION not in evaluation.metrics:
         yield Condition(
             "CHAMPION_COMPARED",
