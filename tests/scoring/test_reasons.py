@@ -97,17 +97,18 @@ def test_importance_is_the_share_of_all_that_moves_the_score():
 def test_values_are_shown_in_currency_units_and_told_in_words():
     reasons = told().reasons(0)
     assert (reasons[0].value, reasons[0].typical) == (1834.2, 1.0)
-    assert reasons[0].text == "Spending: £1,834.20 net so far (typical: £1.00) – speaks for staying"
+    assert reasons[0].text == "Spending: £1,834.20 net so far (typical of all customers: £1.00) – speaks for staying"
     assert reasons[1].text == (
-        "How often the customer buys: 1 order in the last 30 days (typical: 2 orders) – raises the risk of leaving"
+        "How often the customer buys: 1 order in the last 30 days (typical of all customers: 2 orders)"
+        " – raises the risk of leaving"
     )
-    assert reasons[2].text == "Attr b: y (typical: z) – raises the risk of leaving"
+    assert reasons[2].text == "Attr b: y (typical of all customers: z) – raises the risk of leaving"
 
 
 def test_the_same_in_chinese_for_the_value_head():
     reasons = told(language="zh", head="value").reasons(0)
-    assert reasons[0].text == "消费金额：累计净消费£1,834.20（一般为£1.00），预期价值降低"
-    assert reasons[1].text == "购买频率：近30天1笔订单（一般为2笔订单），预期价值升高"
+    assert reasons[0].text == "消费金额：累计净消费£1,834.20（全体客户一般为£1.00），预期价值降低"
+    assert reasons[1].text == "购买频率：近30天1笔订单（全体客户一般为2笔订单），预期价值升高"
 
 
 def test_the_books_balance():
@@ -144,7 +145,9 @@ def test_every_feature_has_a_code_with_texts_and_every_code_a_feature():
 def test_every_feature_can_be_told_whole(head, direction, language):
     for feature in whole_catalog().features:
         typical, value = (1.0, 2.0) if feature.dtype == "number" else ("x", "y")
-        ready = phrasing(feature, typical, head=head, direction=direction, currency="CNY", language=language)
+        ready = phrasing(
+            feature, typical, head=head, direction=direction, currency="CNY", language=language, peers="us"
+        )
         for text in (ready.said(value), ready.said(None)):
             assert "{" not in text, feature.name
             assert "\0" not in text, feature.name
@@ -164,15 +167,15 @@ def test_every_fact_belongs_to_a_feature():
 
 def test_flags_are_told_as_what_they_mean():
     flag = described("never_asked", "NEVER_ASKED", "0/1")
-    ready = phrasing(flag, 0.0, head="churn", direction="up", currency="GBP", language="en")
+    ready = phrasing(flag, 0.0, head="churn", direction="up", currency="GBP", language="en", peers="us")
     assert ready.said(1.0) == "Feedback on record: never asked for an opinion – raises the risk of leaving"
     assert ready.said(0.0) == "Feedback on record: has been asked for an opinion – raises the risk of leaving"
 
 
 def test_braces_in_a_customer_s_data_are_only_text():
     feature = described("attr_b", "PROFILE", dtype="category")
-    ready = phrasing(feature, "{typical}", head="churn", direction="up", currency="GBP", language="en")
-    assert ready.said("{value}") == "Attr b: {value} (typical: {typical}) – raises the risk of leaving"
+    ready = phrasing(feature, "{typical}", head="churn", direction="up", currency="GBP", language="en", peers="us")
+    assert ready.said("{value}") == "Attr b: {value} (typical of us: {typical}) – raises the risk of leaving"
 
 
 def test_reasons_of_the_linear_company_are_its_coefficients(bundle):

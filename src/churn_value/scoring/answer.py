@@ -102,13 +102,15 @@ class Reason:
     """One driver of one head: a group of features that belong together, and its sum of exact contributions.
 
     `feature`, `value` and `typical` are those of the feature of the group that says most; amounts in `value` and
-    `typical` are in currency units.
+    `typical` are in currency units. `typical_of` names the customers whose median (or most frequent category) `typical`
+    is: ``once``, ``every_<from>_<to>_days`` or ``over_<from>_days`` for those who buy in the same rhythm, else ``all``.
     """
 
     code: str
     feature: str
     value: float | str | None
     typical: float | str | None
+    typical_of: str | None
     contribution: float
     direction: Literal["up", "down"]
     importance: Importance

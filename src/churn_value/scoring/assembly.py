@@ -28,7 +28,7 @@ from churn_value.scoring.answer_tiers import Levers, Tier
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.inputs import Inputs
 from churn_value.scoring.portrait_parts import Portrait
-from churn_value.scoring.quantities import Predicted
+from churn_value.scoring.quantities import Predicted, column
 from churn_value.scoring.reasons import Teller, explained, values_of
 from churn_value.scoring.sections import SUB_SCORES
 from churn_value.scoring.wording import Language, minor_units
@@ -94,7 +94,8 @@ class Told:
         self._heads = [explained("churn", churn, batch.prediction.churn_raw, values, groups)]
         if value is not None and batch.prediction.value_raw is not None:
             self._heads.append(explained("value", value, batch.prediction.value_raw, values, groups))
-        typical, currency = bundle.reference.typical, bundle.config.currency
+        typical, currency, peers = bundle.reference.typical, bundle.config.currency, bundle.reference.peers
+        alike = peers.groups(column(batch.rows, "purchase_days"), column(batch.rows, "mean_gap_days"))
         self._tellers = [
             Teller(
                 head,
@@ -103,6 +104,8 @@ class Told:
                 currency=currency,
                 language=language,
                 top=top,
+                peers=peers,
+                alike=alike,
                 phrasebook=bundle.phrasebook,
             )
             for head in self._heads

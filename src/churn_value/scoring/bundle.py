@@ -49,7 +49,7 @@ from churn_value.scoring.standing import Frozen
 from churn_value.scoring.subscores import overall_thresholds
 from churn_value.scoring.wording import minor_units
 
-FORMAT = 1
+FORMAT = 2
 RECOMMENDER = "recommender.json"
 PARTS = ("features.json", "policy.yaml", "reference.json", "config.json", "golden.json")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field
 
+from churn_value.scoring.peers import EVERYBODY, ONCE, Peers
 from churn_value.scoring.quantities import Described
 from churn_value.scoring.sections import Strict, Text
 from churn_value.scoring.wording import Language, counted, writer
@@ -38,6 +39,7 @@ class ReasonTexts(Strict):
     flags: dict[str, Flag]
     unknown: Text
     typical: Text
+    peers: Mapping[Literal["all", "once", "fastest", "between", "slowest"], Text]
     effects: Mapping[Head, Mapping[Direction, Text]]
     sentence: Text
     short: Text
@@ -81,6 +83,7 @@ def phrasing(
     direction: Direction,
     currency: str,
     language: Language,
+    peers: str,
 ) -> Phrasing:
     """What a manager reads when `feature` says most of its group.
 
@@ -89,7 +92,9 @@ def phrasing(
     feature
         The feature.
     typical
-        The population's typical value, amounts in minor units; None leaves it out.
+        Value typical of others, amounts in minor units; None leaves it out.
+    peers
+        Those others, in words.
     """
     texts = reason_texts()
     write = writer(name=feature.name, unit=feature.unit, currency=currency, language=language)
@@ -101,7 +106,7 @@ def phrasing(
     whole = short
     if typical is not None:
         written = typical if isinstance(typical, str) else write(typical)
-        usual = texts.typical.said(language).format(typical=written)
+        usual = texts.typical.said(language).format(typical=written, peers=peers)
         whole = partial(texts.sentence.said(language).format, topic=topic, effect=effect, typical=usual)
     window = counted(feature.window_days or 0, "days", language)
     said = _HOLE if fact is None else fact.said(language).format(value=_HOLE, window=window)
@@ -116,6 +121,18 @@ def phrasing(
         else (short(fact=flag.if_zero.said(language)), short(fact=flag.if_one.said(language))),
         write=write,
     )
+
+
+def peers_in_words(peers: Peers, group: int, language: Language) -> str:
+    """A group of peers as a sentence names it, as in ``customers who buy every 4 to 9 days``."""
+    said = reason_texts().peers
+    if group in (EVERYBODY, ONCE):
+        return said["all" if group == EVERYBODY else "once"].said(language)
+    low, high = peers.ends(group)
+    if high is None:
+        return said["slowest"].said(language).format(start=counted(low, "days", language))
+    text = said["between" if low else "fastest"].said(language)
+    return text.format(start=f"{low:g}", end=counted(high, "days", language))
 
 
 def _family(feature: Described) -> str:

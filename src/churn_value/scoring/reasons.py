@@ -17,8 +17,9 @@ import pandas as pd
 
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.answer import Importance, Reason, Sum
+from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
 from churn_value.scoring.quantities import Described, Floats
-from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, phrasing
+from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing
 from churn_value.scoring.reason_groups import Group, Grouping
 from churn_value.scoring.wording import Language, minor_units
 
@@ -112,17 +113,19 @@ class Spoken:
     units: int
     """What amounts are divided by; 0 for what is no amount."""
     typical: float | str | None
+    typical_of: str | None
     phrasing: Phrasing
 
 
-Phrasebook = dict[tuple[Head, Language, int, Direction], Spoken]
-"""By head, language, place of the feature, and direction; filled as it is needed."""
+Phrasebook = dict[tuple[Head, Language, int, Direction, int], Spoken]
+"""By head, language, place of the feature, direction, and group of peers; filled as it is needed."""
 
 
 class Teller:
     """Tells the reasons of one head in a language and currency, against typical values.
 
-    A `phrasebook` of the same features, typical values and currency saves wording them again.
+    Typical values are those of the customer's group of `peers`, where it has any, else those of everybody; `alike` has
+    the group of each row. A `phrasebook` of the same features, typical values and currency saves wording them again.
     """
 
     def __init__(
@@ -134,10 +137,13 @@ class Teller:
         currency: str,
         language: Language,
         top: int,
+        peers: Peers = NO_PEERS,
+        alike: Sequence[int] | None = None,
         phrasebook: Phrasebook | None = None,
     ) -> None:
         self._explained, self._values, self._typical = explained, values, typical
         self._currency, self._language = currency, language
+        self._peers, self._alike = peers, [EVERYBODY] * len(explained.base) if alike is None else alike
         self._phrasebook: Phrasebook = {} if phrasebook is None else phrasebook
         self._codes = [group.code for group in explained.groups]
         order = explained.order[:, :top]
@@ -159,23 +165,25 @@ class Teller:
 
     def _told(self, row: int, code: str, speaker: int, contribution: float, share: float) -> Reason:
         direction: Direction = "up" if contribution > 0 else "down"
-        key = (self._explained.head, self._language, speaker, direction)
-        spoken = self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._spoken(speaker, direction))
+        key = (self._explained.head, self._language, speaker, direction, self._alike[row])
+        spoken = self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._spoken(*key[2:]))
         value: float | str = self._values.columns[speaker].item(row)
         return Reason(
             code,
             spoken.feature,
             _shown(value, spoken.units),
             spoken.typical,
+            spoken.typical_of,
             contribution,
             direction,
             _importance(share),
             spoken.phrasing.said(value),
         )
 
-    def _spoken(self, place: int, direction: Direction) -> Spoken:
+    def _spoken(self, place: int, direction: Direction, alike: int) -> Spoken:
         feature = self._values.features[place]
-        typical = self._typical.get(feature.name)
+        group = self._peers.told_by(alike, feature.name)
+        typical = (self._typical if group == EVERYBODY else self._peers.typical[group]).get(feature.name)
         said = phrasing(
             feature,
             typical,
@@ -183,9 +191,11 @@ class Teller:
             direction=direction,
             currency=self._currency,
             language=self._language,
+            peers=peers_in_words(self._peers, group, self._language),
         )
         units = minor_units(self._currency) if "_minor" in feature.name else 0
-        return Spoken(feature.name, units, _shown(typical, units), said)
+        named = None if typical is None else self._peers.code(group)
+        return Spoken(feature.name, units, _shown(typical, units), named, said)
 
 
 def _shown(value: float | str | None, units: int) -> float | str | None:

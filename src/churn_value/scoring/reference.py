@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import BundleError, TooLittleData
+from churn_value.scoring.peers import NO_PEERS, Peers, counted_texts, typical_of
 from churn_value.scoring.quantities import Described, Floats, Predicted, column, facts
 
 SAMPLE_ROWS = 2_000
@@ -112,6 +113,8 @@ class Reference:
         By category feature: values seen.
     sample
         By fact: values of the same at most `SAMPLE_ROWS` customers; NaN where not known.
+    peers
+        Typical values among customers who buy in the same rhythm.
     """
 
     rows: int
@@ -120,6 +123,7 @@ class Reference:
     ranges: Mapping[str, tuple[float, float]]
     categories: Mapping[str, tuple[str, ...]]
     sample: Mapping[str, tuple[float, ...]]
+    peers: Peers = NO_PEERS
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, prediction: Predicted, features: Sequence[Described]) -> Self:
@@ -145,17 +149,16 @@ class Reference:
         numbers = [f for f in features if f.dtype == "number"]
         texts = [f for f in features if f.dtype != "number"]
         columns = {f.name: column(frame, f.name) for f in numbers}
-        typical: dict[str, float | str | None] = {name: _median(values) for name, values in columns.items()}
-        seen = {f.name: _counted(frame, f.name) for f in texts}
-        typical |= {name: (counts[0][0] if counts else None) for name, counts in seen.items()}
+        seen = {f.name: counted_texts(frame, f.name) for f in texts}
         return cls(
             rows=len(frame),
             thresholds={name: thresholds_of(values) for name, values in known.items()}
             | {"value_share": value_thresholds_of(known["expected_value_minor"])},
-            typical=typical,
+            typical={f.name: typical_of(frame, f)[0] for f in features},
             ranges={name: _range(values) for name, values in columns.items() if not np.isnan(values).all()},
             categories={name: tuple(sorted(value for value, _ in counts)) for name, counts in seen.items()},
             sample=_sampled(known, len(frame)),
+            peers=Peers.fit(frame, known, features),
         )
 
     def percentile(self, fact: str, values: Floats) -> Floats:
@@ -201,6 +204,7 @@ class Reference:
                 ranges={name: (low, high) for name, (low, high) in content["ranges"].items()},
                 categories=_tuples(content["categories"]),
                 sample={name: tuple(_or_nan(v) for v in values) for name, values in content["sample"].items()},
+                peers=Peers.from_json(content["peers"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError("a reference has rows, thresholds, typical, ranges …", received=repr(error)) from None
@@ -218,21 +222,8 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _median(values: Floats) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if known.size else None
-
-
 def _range(values: Floats) -> tuple[float, float]:
     return float(np.nanmin(values)), float(np.nanmax(values))
-
-
-def _counted(frame: pd.DataFrame, name: str) -> list[tuple[str, int]]:
-    """Categories with their counts, most frequent first, ties by name."""
-    if name not in frame.columns:
-        return []
-    counts = frame[name].dropna().astype(str).value_counts()
-    return sorted(((str(value), int(n)) for value, n in counts.items()), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _sampled(known: Mapping[str, Floats], rows: int) -> dict[str, tuple[float, ...]]:
