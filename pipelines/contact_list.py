@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from churn_value.campaign.archive import CampaignArchive
-from churn_value.campaign.contacts import CONTACT, Campaign, ContactList, contact_list
+from churn_value.campaign.contacts import CONTACT, MOST_CERTAIN, Campaign, ContactList, contact_list
 from churn_value.cli import ConfigPath, Overrides, main, stdout, table
 from churn_value.config import Config, load_config
 from churn_value.errors import ConfigError
@@ -77,6 +77,11 @@ def show(result: Result) -> None:
     cells = [contacted, len(rows) - contacted, found.spent, found.expected_profit, found.lower, found.upper]
     heads = ("contacts", "held out", "spent", "expected profit", "at least (10 %)", "at most (90 %)", "not reached")
     stdout.print(table(f"Campaign {result.campaign.name} in {result.currency}", heads, [[*cells, found.left_out]]))
+    if found.as_good_as_gone:
+        stdout.print(
+            f"{found.as_good_as_gone:,} customers are as good as gone (churn probability above {MOST_CERTAIN:.0%}) and "
+            "not on the list: keeping is not winning back."
+        )
     stdout.print(
         "The interval is of chance alone: that predictions and success rate are right is what the hold-out group shows."
     )

@@ -54,6 +54,26 @@ def test_whom_to_contact_worked_out_by_hand():
     assert found.lower < 18 < found.upper
 
 
+def test_who_is_as_good_as_gone_is_counted_and_not_on_the_list_however_much_is_at_risk():
+    # value at risk 50, 995, 99; the second's probability is above 0.99, the third's is not
+    found = contact_list(scored([0.5, 0.995, 0.99], [100, 1000, 100]), campaign(budget=100.0))
+    assert found.rows["customer_id"].tolist() == ["C002", "C000"]
+    assert found.rows["expected_profit"].tolist() == pytest.approx([14.8, 5.0])
+    assert (found.as_good_as_gone, found.left_out) == (1, 0)
+
+
+def test_when_all_are_as_good_as_gone_nobody_is_worth_contacting():
+    with pytest.raises(TooLittleData) as caught:
+        contact_list(scored([0.999], [1000.0]), campaign())
+    assert caught.value.code == "NOBODY_WORTH_CONTACTING"
+
+
+def test_the_profit_is_of_the_value_if_retained_not_of_the_expected_value():
+    # p 0.8, v 100: at risk 80, expected 20. 80 × 0.2 - 5 = 11; with the expected value 0.8 × 20 × 0.2 - 5 < 0
+    found = contact_list(scored([0.8], [100.0]), campaign())
+    assert found.rows["expected_profit"].tolist() == pytest.approx([11.0])
+
+
 def test_a_tier_with_its_own_success_moves_up():
     base = scored([0.5, 0.9], [100, 100], tier=["S", "A"])
     found = contact_list(base, campaign(success_by_tier={"S": 0.5}))

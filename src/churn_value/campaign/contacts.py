@@ -2,7 +2,14 @@
 
 Contacting customer i costs c and, with probability s_i, keeps a customer who would have left (probability p_i) and
 would then be worth v_i: ``profit_i = p_i v_i s_i - c = value_at_risk_i s_i - c``. Only customers with a positive profit
-are chosen, best first; all contacts cost the same, so that this order spends a budget best.
+are chosen, best first; all contacts cost the same, so that this order spends a budget best. The value is v_i, given
+that the customer stays, and not the expected value ``(1 - p_i) v_i``, which would count leaving twice (Lemmens and
+Gupta, 2020, Marketing Science 39(5), weigh a customer's profit if retained by the change of the retention probability
+in the same way).
+
+Customers as good as gone, p_i above 0.99, are left out and counted. Hardly anybody of the kind has ever stayed, so the
+value head cannot know what they would be worth (it floors 1 - p there), and the success rate is that of keeping
+customers, not of winning them back. No profit can be promised of them; a win-back needs a test of its own.
 
 Some of the chosen are held out: not contacted, not paid for, and compared later. Who is held out depends on the names
 of campaign and customer alone, so that neither the budget nor the other customers can change it.
@@ -20,10 +27,12 @@ import pandas as pd
 from scipy.stats import norm
 
 from churn_value.errors import ConfigError, TooLittleData
+from churn_value.estimators.value import STAYING_FLOOR
 
 Floats = npt.NDArray[np.float64]
 CONTACT, HOLD_OUT = "contact", "hold_out"
 NEEDED = ("customer_id", "as_of", "tier", "churn_probability", "value_if_retained", "value_upper", "value_at_risk")
+MOST_CERTAIN = 1 - STAYING_FLOOR
 # Spread of an amount (sigma of its logarithm) where the interval of its prediction tells none.
 USUAL_SPREAD, MOST_SPREAD = 1.0, 2.5
 DRAWS = 2_000
@@ -95,6 +104,8 @@ class ContactList:
         Cost of all contacts.
     left_out
         Customers with a positive expected profit whom the budget does not reach.
+    as_good_as_gone
+        Customers not considered because their churn probability is above 0.99.
     """
 
     rows: pd.DataFrame
@@ -103,6 +114,7 @@ class ContactList:
     upper: float
     spent: float
     left_out: int
+    as_good_as_gone: int
 
 
 def is_held_out(campaign: str, customer_ids: npt.NDArray[np.object_], share: float) -> npt.NDArray[np.bool_]:
@@ -142,17 +154,8 @@ def contact_list(scores: pd.DataFrame, campaign: Campaign, *, interval_level: fl
             received=f"{len(rows)} rows with amounts of {len(scores)}",
             remedy="score with a model that has a value head",
         )
-    success = rows["tier"].map(dict(campaign.success_by_tier)).astype("float64").fillna(campaign.success_share)
-    rows = rows.assign(success_share=success, expected_profit=rows["value_at_risk"] * success - campaign.cost)
-    rows = rows.sort_values(["expected_profit", "customer_id"], ascending=[False, True], ignore_index=True)
-    worth = rows[rows["expected_profit"] > 0]
-    if worth.empty:
-        raise TooLittleData(
-            "somebody's value at risk × success must be above the cost of a contact",
-            code="NOBODY_WORTH_CONTACTING",
-            received=f"at best {rows['expected_profit'].iloc[0]:.2f}",
-            remedy="a cheaper contact, or one that succeeds more often",
-        )
+    there = rows[rows["churn_probability"] <= MOST_CERTAIN]
+    worth = _worth_contacting(there, campaign)
     held = is_held_out(campaign.name, worth["customer_id"].to_numpy(dtype=object), campaign.hold_out_share)
     affordable = int(campaign.budget / campaign.cost + 1e-9)
     chosen = np.cumsum(~held) <= affordable
@@ -168,7 +171,25 @@ def contact_list(scores: pd.DataFrame, campaign: Campaign, *, interval_level: fl
         upper,
         campaign.cost * len(contacted),
         int((~chosen).sum()),
+        len(rows) - len(there),
     )
+
+
+def _worth_contacting(rows: pd.DataFrame, campaign: Campaign) -> pd.DataFrame:
+    """Customers with a positive expected profit, best first; of equals the first by name."""
+    success = rows["tier"].map(dict(campaign.success_by_tier)).astype("float64").fillna(campaign.success_share)
+    rows = rows.assign(success_share=success, expected_profit=rows["value_at_risk"] * success - campaign.cost)
+    rows = rows.sort_values(["expected_profit", "customer_id"], ascending=[False, True], ignore_index=True)
+    worth = rows[rows["expected_profit"] > 0]
+    if worth.empty:
+        best = "nobody" if rows.empty else f"at best {rows['expected_profit'].iloc[0]:.2f}"
+        raise TooLittleData(
+            "the value at risk × success of somebody not yet gone must be above the cost of a contact",
+            code="NOBODY_WORTH_CONTACTING",
+            received=best,
+            remedy="a cheaper contact, or one that succeeds more often",
+        )
+    return worth
 
 
 def spread_of(rows: pd.DataFrame, value_level: float) -> Floats:
