@@ -15,7 +15,7 @@ base, those not as good as gone; and once more from everybody. Writes ``benchmar
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,7 +121,14 @@ def command(customers: Annotated[int, typer.Option(help="Size of the world.")] =
         inside = f"{found['realised_in_interval']:.0%} of futures in the 80 % interval"
         stdout.print(f"{found['share']:.0%}: {inside}, {found['as_good_as_gone']} as good as gone")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    content = {"commit": commit(), "customers": customers, "cost": COST, "success": SUCCESS, "budgets": results}
+    content = {
+        "measured": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "customers": customers,
+        "cost": COST,
+        "success": SUCCESS,
+        "budgets": results,
+    }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,7 +86,13 @@ def command(customers: Annotated[int, typer.Option(help="Customers to answer for
     names = tuple(results[0])
     stdout.print(table("From features to answers", names, [[one[name] for name in names] for one in results]))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    content = {"commit": commit(), "cores": os.cpu_count(), "chunk_rows": CHUNK_ROWS, "runs": results}
+    content = {
+        "measured": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "cores": os.cpu_count(),
+        "chunk_rows": CHUNK_ROWS,
+        "runs": results,
+    }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 

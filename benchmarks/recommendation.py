@@ -130,7 +130,10 @@ def command() -> None:
     heads = ("set", "system", "recall@5", "NDCG@5", "recall: churn_value minus it, 95 %")
     stdout.print(table("Next best items, out of time", heads, rows))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"commit": commit(), "sets": results}, indent=1) + "\n")
+    RESULTS.write_text(
+        json.dumps({"measured": datetime.now(UTC).date().isoformat(), "commit": commit(), "sets": results}, indent=1)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

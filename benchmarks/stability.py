@@ -130,10 +130,10 @@ def command(
     """Count tier changes that are taken back within 60 days, with and without hysteresis and dwell."""
     results: dict[str, Any] = json.loads(RESULTS.read_text())["sets"] if RESULTS.exists() else {}
     for name in only or SETS:
-        results[name] = measured(name, step_days=step_days, dates=dates, trials=trials)
+        results[name] = measured(name, step_days=step_days, dates=dates, trials=trials) | {"commit": commit()}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     content = {
-        "commit": commit(),
+        "measured": datetime.now(UTC).date().isoformat(),
         "within_days": WITHIN_DAYS,
         "step_days": step_days,
         "trials": trials,
