@@ -18,7 +18,8 @@ from churn_value.monitoring.archive import ScoreArchive
 from churn_value.monitoring.base_run import CHUNK_ROWS, KINDS, BaseRun
 from churn_value.monitoring.parts import parts_of
 from churn_value.scoring.bundle import Bundle, load_bundle
-from churn_value.scoring.overrides import TierOverrides, override_rows, overrides_for, write_overrides
+from churn_value.scoring.override_report import TITLES, as_table, listed, own_tiers, publish
+from churn_value.scoring.overrides import TierOverrides, overrides_for
 from churn_value.service.store import ROWS_PER_GROUP
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
@@ -74,7 +75,7 @@ def run(
                 bar.advance(made, rows)
         chunks = -(-len(keys) // chunk_rows)
         parts.join("features", stored, count=chunks, rows_per_group=ROWS_PER_GROUP)
-        write_overrides(by_hand, settings.tier_overrides(config.name))
+        publish(by_hand, settings.tier_overrides(config.name), now.date())
         parts.join("answers", archive.path(day), count=chunks)
     return Result(archive.path(day), stored, bundle, by_hand, now.date())
 
@@ -96,9 +97,8 @@ def show(result: Result) -> None:
     rows = tiers.reset_index("tier").to_numpy().tolist()
     heads = ("tier", "customers", "mean churn", "expected value", "value at risk")
     stdout.print(table(f"{len(answers):,} answers in {result.scores}", heads, rows))
-    if result.tier_overrides.by_customer:
-        rows = override_rows(result.tier_overrides, answers, result.today)
-        stdout.print(table("Tiers set by hand", ("customer", "tier", "own tier", "reason", "owner", "until"), rows))
+    if (by_hand := result.tier_overrides).by_customer:
+        stdout.print(table(TITLES["en"], *as_table(listed(by_hand, result.today), "en", own_tiers(by_hand, answers))))
 
 
 def command(

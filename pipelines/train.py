@@ -18,6 +18,7 @@ from churn_value.evaluation.subject import Subject
 from churn_value.evaluation.sufficiency import refuse_too_little, sufficiency
 from churn_value.provenance import commit
 from churn_value.scoring.bundle import load_bundle
+from churn_value.scoring.override_report import listed_for
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
 from churn_value.tracking.exported import champion_folder
@@ -93,10 +94,11 @@ def run(config: Config, settings: Settings) -> Result:
             judged = judge(config, tables, data, model, champion)
             bundle = pack(config, tables, data, model, judged.evaluation, folder=place / "bundles", now=now)
         with step("writing the run, its card and its report"):
-            trained = Trained(config, data, checks, searched, model, judged, load_bundle(bundle))
+            made = load_bundle(bundle)
+            by_hand = listed_for(settings.data_root, config.tier_overrides, made.policy.tiers.codes, now.date())
+            trained = Trained(config, data, checks, searched, model, judged, made, by_hand)
             where, page = record(tracked, trained, bundle)
-            report = place / "report.html"
-            report.write_text(page, encoding="utf-8")
+            (report := place / "report.html").write_text(page, encoding="utf-8")
         version = register(store, config.name, tracked.run_id, where, {"data_sha256": tables.sha256})
     return Result(version, trained.subject, bundle, report)
 
@@ -110,8 +112,7 @@ def show(result: Result) -> None:
 
 def command(config: ConfigPath, overrides: Overrides = None) -> None:
     """Train both heads on a company's tables, judge them beside the baselines, register the challenger."""
-    result = run(load_config(config, tuple(overrides or ())), Settings.from_environment())
-    show(result)
+    show(result := run(load_config(config, tuple(overrides or ())), Settings.from_environment()))
     stderr.print(f"report: {result.report}; next: python -m pipelines.promote with the same --config")
 
 

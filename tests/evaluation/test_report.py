@@ -143,6 +143,14 @@ def test_the_card_says_what_a_reader_must_know_in_both_languages(subject):
     assert english.index("train fold") < english.index("test fold")
 
 
+def test_the_card_names_attributes_that_were_left_out_and_is_silent_where_there_are_none(subject):
+    given = Subject(**{**_fields(subject), "left_out": ("attr_lucky_number", "attr_colour")})
+    english, chinese = model_card(given).split("\n---\n")
+    assert "| attributes left out (no more telling than chance) | attr_lucky_number, attr_colour |" in english
+    assert "attr_lucky_number、attr_colour" in chinese
+    assert "left out" not in model_card(subject)
+
+
 def test_money_is_written_in_major_units_and_shares_in_percent():
     assert number(123_456.0, BY_NAME["value_mae_minor"], 100) == "1,234.56"
     assert number(123_456.0, BY_NAME["value_mae_minor"], 1) == "123,456.00"
@@ -180,6 +188,20 @@ def test_the_report_is_one_file_that_needs_no_network(subject, figures):
     assert page.count('class="en"') == page.count('class="zh"')
     for text in ("acme", "1f3a9c0011223344", "CV001", "与基线在相同行上的比较", "spend_minor"):
         assert text in page
+
+
+def test_tiers_set_by_hand_are_listed_in_both_languages_and_only_where_there_are_any(subject):
+    told = {
+        "en": (["customer", "state"], [["<c1>", "refused"]]),
+        "zh": (["客户", "状态"], [["<c1>", "被拒绝"]]),
+    }
+    page = html_report(subject, {}, by_hand=told)
+    for text in ("Tiers set by hand", "人工指定的等级", "&lt;c1&gt;", "被拒绝"):
+        assert text in page
+    assert "<c1>" not in page
+    plain = html_report(subject, {})
+    assert "Tiers set by hand" not in plain
+    assert not re.search(r"<!--[A-Z_]+-->", plain)
 
 
 def test_text_from_tables_cannot_become_markup(subject):

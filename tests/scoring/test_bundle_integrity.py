@@ -191,7 +191,7 @@ def test_well_hashed_nonsense_is_still_refused_by_name(tmp_path):
     newer = write_addressed(tmp_path, files, {"format": 99})
     bare = write_addressed(tmp_path, {"model/linear.json": b"{}"}, {"format": FORMAT})
     hollow = write_addressed(tmp_path, files, {"format": FORMAT})
-    assert f"reads bundles of format {FORMAT}; received format 99" in refused(newer)
+    assert f"reads bundles of format {FORMAT}; received format 99" in refused(newer, "BUNDLE_OUTDATED")
     assert "all its parts" in refused(bare)
     assert "must be readable" in refused(hollow)
 

@@ -116,12 +116,6 @@ def test_what_is_published_reads_back_equal_and_ids_stay_texts(tmp_path):
     assert read_overrides(tmp_path / "folder" / "tier_overrides.csv") == TierOverrides()
 
 
-def test_the_report_lists_what_holds_and_what_has_ended():
-    found = overrides_of(table(row("a", expires="2025-07-01"), row("b", expires="2025-06-30"), row("c")))
-    assert [one.customer_id for one in found.in_force(AS_OF)] == ["a", "c"]
-    assert [one.customer_id for one in found.expired(AS_OF)] == ["b"]
-
-
 def test_after_its_end_the_tier_goes_back_to_where_the_policy_held_it(bundle, people, tmp_path):
     archive, given = ScoreArchive(tmp_path), overrides_of(table(row()))
     own = score(bundle, people)[0].tier.code

@@ -16,6 +16,7 @@ from churn_value.evaluation.results import MODEL, Measure
 from churn_value.evaluation.subject import CHURN_TEXTS, Language, Subject
 
 LANGUAGES: tuple[Language, Language] = ("en", "zh")
+Told = tuple[Sequence[str], Sequence[Sequence[str]]]
 HEADLINES = ("churn_auc", "churn_log_loss", "churn_calibration_error", "value_normalised_gini", "value_total_bias")
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "calibration": ("Are probabilities true?", "概率是否可信?"),
@@ -31,7 +32,11 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
 
 
 def html_report(
-    subject: Subject, figures: Mapping[str, Figure], *, dictionary: Sequence[Mapping[str, object]] = ()
+    subject: Subject,
+    figures: Mapping[str, Figure],
+    *,
+    dictionary: Sequence[Mapping[str, object]] = (),
+    by_hand: Mapping[Language, Told] | None = None,
 ) -> str:
     """Report as one self-contained page.
 
@@ -43,6 +48,8 @@ def html_report(
         Name to figure; known names (see ``CAPTIONS``) get a question as heading.
     dictionary
         Rows of the feature dictionary: name, source, window, unit, empty, en, zh.
+    by_hand
+        Header and rows of the tiers set by hand, in both languages; None leaves the section out.
     """
     page = files("churn_value.evaluation").joinpath("report.html").read_text(encoding="utf-8")
     parts = {
@@ -54,6 +61,7 @@ def html_report(
         "CHECKS": _both(lambda language: _table(*check_rows(subject, language))),
         "TABLES": _both(lambda language: _table(*table_rows(subject, language))),
         "LIMITS": _both(lambda language: _list(limits(subject, language))),
+        "BY_HAND": _by_hand(by_hand),
         "FEATURES": _features(dictionary),
     }
     for name, content in parts.items():
@@ -128,6 +136,12 @@ def _figure(name: str, figure: Figure) -> str:
     wide = " class=wide" if name.startswith("shapley") else ""
     image = f'<img alt="{escape(en)}" src="data:image/png;base64,{data}">'
     return f"<figure{wide}><figcaption>{_said(en, zh)}</figcaption>{image}</figure>"
+
+
+def _by_hand(told: Mapping[Language, Told] | None) -> str:
+    if told is None:
+        return ""
+    return f"<h2>{_said('Tiers set by hand', '人工指定的等级')}</h2>{_both(lambda language: _table(*told[language]))}"
 
 
 def _features(dictionary: Sequence[Mapping[str, object]]) -> str:

@@ -7,7 +7,7 @@ row that does not say why, by whom or until when is refused, and with it the tab
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 from churn_value.errors import DataContractError
 
 COLUMNS = ("customer_id", "tier", "reason", "owner", "expires")
+UNKNOWN_TIER = "OVERRIDE_TIER_UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,6 @@ class TierOverrides:
         found = self.by_customer.get(customer_id or "")
         return found if found is not None and day is not None and found.in_force(day) else None
 
-    def in_force(self, day: date) -> list[Override]:
-        """Those that hold on `day`, the next to expire first."""
-        held = [one for one in self.by_customer.values() if one.in_force(day)]
-        return sorted(held, key=lambda one: (one.expires, one.customer_id))
-
-    def expired(self, day: date) -> list[Override]:
-        """Those that held before `day` and no more, the latest first."""
-        gone = [one for one in self.by_customer.values() if not one.in_force(day)]
-        return sorted(gone, key=lambda one: (one.expires, one.customer_id), reverse=True)
-
     def known_to(self, tiers: Iterable[str]) -> TierOverrides:
         """Those whose tier is among `tiers`: what can still be applied when a new policy has dropped one."""
         codes = frozenset(tiers)
@@ -70,13 +61,7 @@ class TierOverrides:
         """
         unknown = sorted({one.tier for one in self.by_customer.values()} - set(tiers))
         if unknown:
-            raise DataContractError(
-                f"an override names a tier of the policy: {', '.join(tiers)}",
-                code="OVERRIDE_TIER_UNKNOWN",
-                where="tier_overrides",
-                received=", ".join(unknown),
-                remedy="correct the tier, or remove the row",
-            )
+            raise _unknown_tier(tiers, ", ".join(unknown), "tier_overrides")
 
     def to_frame(self) -> pd.DataFrame:
         """The table again, in the order of customers' ids."""
@@ -93,6 +78,27 @@ def overrides_of(table: pd.DataFrame, where: str = "tier_overrides") -> TierOver
         Naming the row, counted from 1: ``OVERRIDE_COLUMN_MISSING``, ``OVERRIDE_WITHOUT_CUSTOMER``, ``…_TIER``,
         ``…_REASON``, ``…_OWNER``, ``…_EXPIRES``, ``OVERRIDE_EXPIRES_INVALID``, ``OVERRIDE_REPEATED``.
     """
+    found, refused = sorted_out(table, where)
+    for error in refused.values():
+        raise error
+    return TierOverrides(found)
+
+
+def sorted_out(
+    table: pd.DataFrame, where: str, tiers: Collection[str] | None = None
+) -> tuple[dict[str, Override], dict[int, DataContractError]]:
+    """Rows that can be applied, by customer, and why the others cannot, by row counted from 1; see `overrides_of`.
+
+    Parameters
+    ----------
+    tiers
+        Codes that a row may name; None allows any.
+
+    Raises
+    ------
+    DataContractError
+        ``OVERRIDE_COLUMN_MISSING``.
+    """
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:
         raise DataContractError(
@@ -102,13 +108,31 @@ def overrides_of(table: pd.DataFrame, where: str = "tier_overrides") -> TierOver
             received=f"without {', '.join(absent)}",
         )
     found: dict[str, Override] = {}
+    refused: dict[int, DataContractError] = {}
     for number, cells in enumerate(zip(*(table[name].tolist() for name in COLUMNS), strict=True), start=1):
         place = f"{where}, row {number}"
-        one = _override(cells, place)
+        try:
+            one = _override(cells, place)
+        except DataContractError as error:
+            refused[number] = error
+            continue
         if one.customer_id in found:
-            raise DataContractError("a customer has one override", code="OVERRIDE_REPEATED", where=place)
-        found[one.customer_id] = one
-    return TierOverrides(found)
+            refused[number] = DataContractError("a customer has one override", code="OVERRIDE_REPEATED", where=place)
+        elif tiers is not None and one.tier not in tiers:
+            refused[number] = _unknown_tier(tiers, one.tier, place)
+        else:
+            found[one.customer_id] = one
+    return found, refused
+
+
+def _unknown_tier(tiers: Iterable[str], received: str, where: str) -> DataContractError:
+    return DataContractError(
+        f"an override names a tier of the policy: {', '.join(tiers)}",
+        code=UNKNOWN_TIER,
+        where=where,
+        received=received,
+        remedy="correct the tier, or remove the row",
+    )
 
 
 def _override(cells: Sequence[object], where: str) -> Override:
@@ -141,15 +165,26 @@ def _day(cell: object, where: str) -> date:
 
 
 def read_overrides(path: Path) -> TierOverrides:
-    """Overrides in a CSV file; every cell is text, an id is not trimmed or parsed.
+    """Overrides in a CSV file.
 
     Raises
     ------
     DataContractError
-        When the file is absent (``OVERRIDES_ABSENT``) or cannot be read, or see `overrides_of`.
+        See `overrides_table` and `overrides_of`.
+    """
+    return overrides_of(overrides_table(path), str(path))
+
+
+def overrides_table(path: Path) -> pd.DataFrame:
+    """Rows of a CSV file; every cell is text, an id is not trimmed or parsed.
+
+    Raises
+    ------
+    DataContractError
+        ``OVERRIDES_ABSENT``, or ``OVERRIDES_UNREADABLE``.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
         raise DataContractError(
             "the table of overrides must exist",
@@ -164,7 +199,6 @@ def read_overrides(path: Path) -> TierOverrides:
             where=str(path),
             received=type(error).__name__,
         ) from None
-    return overrides_of(table, str(path))
 
 
 def overrides_for(data_root: Path, file: str | None, tiers: Sequence[str]) -> TierOverrides:
@@ -180,15 +214,6 @@ def overrides_for(data_root: Path, file: str | None, tiers: Sequence[str]) -> Ti
     found = read_overrides(data_root / file)
     found.check(tiers)
     return found
-
-
-def override_rows(overrides: TierOverrides, answers: pd.DataFrame, day: date) -> list[list[str]]:
-    """For a report: customer, tier, own tier, reason, owner and last day of each; those that have ended come last."""
-    applied = answers[answers["tier_source"] == "override"]
-    own = dict(zip(applied["customer_id"], applied["tier_own"], strict=True))
-    rows = [(one, str(own.get(one.customer_id) or "not scored")) for one in overrides.in_force(day)]
-    rows += [(one, "ended") for one in overrides.expired(day)]
-    return [[one.customer_id, one.tier, note, one.reason, one.owner, str(one.expires)] for one, note in rows]
 
 
 def write_overrides(overrides: TierOverrides, path: Path) -> None:

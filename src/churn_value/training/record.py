@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from churn_value.evaluation.figures import draw
 from churn_value.evaluation.report import html_report
 from churn_value.evaluation.subject import Subject
 from churn_value.scoring.bundle import Bundle
+from churn_value.scoring.override_report import Listed, as_table
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
-from churn_value.scoring.wording import minor_units
+from churn_value.scoring.wording import LANGUAGES, minor_units
 from churn_value.tracking.runs import TrainingRun
 from churn_value.training.judge import Judged
 from churn_value.training.search import Searched
@@ -37,6 +39,8 @@ class Trained:
     model: HurdleModel
     judged: Judged
     bundle: Bundle
+    by_hand: Sequence[Listed] = ()
+    """Tiers set by hand, refused ones too."""
 
     @property
     def subject(self) -> Subject:
@@ -51,6 +55,7 @@ class Trained:
             trained_through=str(self.bundle.manifest["trained_through"]),
             minor_per_major=minor_units(self.config.currency),
             params=self.searched.params,
+            left_out=tuple(name for name in self.data.catalog.names if name not in self.model.design.names),
         )
 
 
@@ -113,6 +118,7 @@ def record(run: TrainingRun, trained: Trained, bundle: Path) -> tuple[str, str]:
     for name, figure in drawn.items():
         run.figure(f"plots/{name}.png", figure)
     run.text("model_card.md", model_card(trained.subject))
-    report = html_report(trained.subject, drawn, dictionary=dictionary)
+    by_hand = {language: as_table(trained.by_hand, language) for language in LANGUAGES} if trained.by_hand else None
+    report = html_report(trained.subject, drawn, dictionary=dictionary, by_hand=by_hand)
     run.text("report.html", report)
     return run.bundle(bundle), report
