@@ -68,6 +68,9 @@ def _spans(subject: Subject, *, zh: bool) -> tuple[list[str], list[list[object]]
         ["测试日期" if zh else "test dates", subject.tested_at],
         ["特征数" if zh else "features", manifest.get("features", "–")],
     ]
+    if subject.left_out:
+        said = "未采用的属性(不比随机更有信息)" if zh else "attributes left out (no more telling than chance)"
+        rows.append([said, ("、" if zh else ", ").join(subject.left_out)])
     names = {"train": "训练", "refit": "重拟合", "calibration": "校准", "test": "测试"}
     for fold in sorted(manifest.get("per_fold", []), key=lambda entry: list(names).index(entry["fold"])):
         said = f"{fold['rows']:,} 行,{fold['churners']:,} 流失" if zh else _said(fold)

@@ -49,6 +49,8 @@ class Subject:
         Minor units in one unit of the currency.
     params
         Chosen settings by head, for the card.
+    left_out
+        Attributes that say no more than chance, which the model does not use.
     """
 
     config: Config
@@ -60,6 +62,7 @@ class Subject:
     trained_through: str
     minor_per_major: int = 100
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def measures(self) -> list[Measure]:
         """Measures that at least one system has, in their order."""
