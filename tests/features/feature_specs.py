@@ -318,6 +318,9 @@ days_since_last_score     | 7
 score_count_28d           | 3
 score_count               | 4
 response_share            | 0.8
+unanswered_count_7d       | 1
+unanswered_count_28d      | 1
+unanswered_count_90d      | 1
 never_asked               | 0
 complaint_count_7d        | 1
 complaint_count_28d       | 1
@@ -342,9 +345,11 @@ event_time          | kind | satisfaction
 2025-06-10 12:00:00 | csat |
 """,
     """
-never_asked        | 0
-response_share     | 0
-score_count        | 0
+never_asked          | 0
+response_share       | 0
+unanswered_count_7d  | 0
+unanswered_count_28d | 1
+score_count          | 0
 satisfaction_level |
 satisfaction_last  |
 nps_class_last     |
@@ -358,9 +363,10 @@ event_time          | kind      | satisfaction
 2025-06-10 12:00:00 | complaint |
 """,
     """
-never_asked        | 1
-response_share     |
-satisfaction_mean  |
+never_asked          | 1
+response_share       |
+unanswered_count_28d | 0
+satisfaction_mean    |
 complaint_count    | 1
 open_tickets       | 1
 """,

@@ -303,6 +303,9 @@ def feedback(rows, customer, as_of, windows):
     last = _mean([row["satisfaction"] for row in _last_day(scored, "event_time")])
     weights = [_half(age(row), ladder.middle) for row in scored]
     level = sum(weight * row["satisfaction"] for weight, row in zip(weights, scored, strict=True))
+    for w in ladder.windows:
+        silent = [row for row in _within(asked, as_of, w, "event_time") if row.get("satisfaction") is None]
+        out["unanswered_count" + _suffix(w)] = len(silent)
     for w in ladder.all:
         out["complaint_count" + _suffix(w)] = len(_within(complaints, as_of, w, "event_time"))
     for h in ladder.spread:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Grain, Measure, feature, middle, middle_and_ever
+from churn_value.features.declare import Grain, Measure, each, feature, middle, middle_and_ever
 from churn_value.features.past import Past
 
 SURVEY_KINDS = ("csat", "nps", "review")
@@ -207,6 +207,21 @@ def score_count(past: Past) -> ir.Scalar:
 def response_share(past: Past) -> ir.Scalar:
     """Rows with a score over rows that asked for one; null when never asked."""
     return past.ratio(past.scored, past.asked)
+
+
+@feature(
+    DAY,
+    windows=each,
+    empty=0,
+    unit="surveys",
+    group="NEVER_ASKED",
+    en="Surveys without an answer {window}",
+    zh="{window}未回复问卷数",
+    requires=["score"],
+)
+def unanswered_count(past: Past) -> ir.Scalar:
+    """Rows that asked for a score minus rows with one: who has left does not answer."""
+    return past.sum(past.asked) - past.sum(past.scored)
 
 
 @feature(DAY, empty=1, unit="0/1", group="NEVER_ASKED", en="1 when never asked for a score", zh="从未被询问满意度则为1")
