@@ -87,7 +87,8 @@ def command(only: Annotated[list[str] | None, typer.Option(help="Sets to run; al
         [one, found["rows"], f"{found['additivity_error']:.1e}", *(f"{found[name]:.1%}" for name in names)]
         for one, found in results.items()
     ]
-    stdout.print(table("Reasons", ("set", "rows", "additivity error", *names), rows))
+    heads = ("set", "rows", "error", "churn: kept", "all", "first", "value: kept", "all", "first")
+    stdout.print(table("Reasons", heads, rows))
     worst = max(found["additivity_error"] for found in results.values())
     stdout.print(
         f"largest additivity error over {sum(found['rows'] for found in results.values()):,} rows: {worst:.1e}"
