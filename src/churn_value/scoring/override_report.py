@@ -110,8 +110,11 @@ def listed_rows(table: pd.DataFrame, tiers: Collection[str], day: date) -> list[
         ``OVERRIDE_COLUMN_MISSING``.
     """
     found, refused = sorted_out(table, "tier_overrides", tiers)
-    cells = table[list(COLUMNS)].astype(object).where(table[list(COLUMNS)].notna(), "").astype(str).to_numpy().tolist()
-    bad = [Listed(*cells[number - 1], state="refused", refusal=error.code) for number, error in refused.items()]
+    texts = table[list(COLUMNS)].astype(object).where(table[list(COLUMNS)].notna(), "").astype(str).to_numpy().tolist()
+    bad = []
+    for number, error in refused.items():
+        customer_id, tier, reason, owner, expires = texts[number - 1]
+        bad.append(Listed(customer_id, tier, reason, owner, expires, "refused", error.code))
     return _ordered([*(Listed.of(one, day) for one in found.values()), *bad])
 
 
