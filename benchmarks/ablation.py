@@ -1,6 +1,6 @@
 """What each idea of the heads contributes: the full model beside the same without one of them.
 
-    python -m benchmarks.ablation [--sets cdnow]
+    python -m benchmarks.ablation [--sets cdnow] [--ideas "trees alone"]
 
 Defaults without a search, on the rows and dates of `benchmarks.accuracy`. Writes ``benchmarks/results/ablation.json``
 and ``docs/ablation.md``. A difference within about half of the half-widths of accuracy.md is noise.
@@ -28,9 +28,9 @@ from benchmarks.accuracy_sets import DATED, is_present, prepared
 from churn_value.cli import main, stderr, stdout, table
 from churn_value.config import Config
 from churn_value.dataset import Dataset, build_dataset
-from churn_value.estimators import FloatArray, churn, hurdle, value
+from churn_value.estimators import FloatArray, churn, folds, hurdle, value
 from churn_value.estimators.calibration import Calibration
-from churn_value.estimators.design import FeatureLike
+from churn_value.estimators.design import Design, FeatureLike
 from churn_value.estimators.metrics import (
     auc,
     calibration_error,
@@ -88,6 +88,10 @@ def _trees_alone(scores: FloatArray, churned: FloatArray, prior: FloatArray) -> 
     return first
 
 
+def _all_features(design: Design, *_: object, **__: object) -> Design:
+    return design
+
+
 def _no_map(chosen: Calibration, raw: FloatArray, churned: FloatArray) -> Calibration:
     del chosen, raw, churned
     return Calibration("identity")
@@ -105,6 +109,7 @@ IDEAS: Mapping[str, Idea] = {
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
     "Tweedie alone": Idea(form="tweedie"),
     "two-part gamma alone": Idea(form="gamma"),
+    "no attribute left out": Idea(patched=lambda: patch.object(folds, "sifted", _all_features)),
     "no calibration": Idea(patched=lambda: patch.object(churn, "recentred", _no_map)),
     "no debiasing": Idea(patched=lambda: patch.object(value, "debias_factor", lambda _actual, _expected: 1.0)),
 }
@@ -188,6 +193,7 @@ def save(sets: dict[str, Any]) -> None:
 
 def command(
     sets: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(DATED)}.")] = None,
+    ideas: Annotated[list[str] | None, typer.Option(help="Some of them; the others keep their figures.")] = None,
     work: Annotated[Path, typer.Option(help="Folder of written sources.")] = Path(".artifacts/ablation"),
 ) -> None:
     """Measure the heads without one idea at a time."""
@@ -199,10 +205,9 @@ def command(
             continue
         config, root = prepared(name, work.resolve() / name, data_root, 20_000, ("tuning.trials=0",))
         data = build_dataset(config, opened(config, root))
-        found[name] = {}
-        for label, idea in IDEAS.items():
+        for label in ideas or IDEAS:
             stderr.print(f"{name}: {label}", highlight=False)
-            found[name][label] = measured(config, data, idea)
+            found.setdefault(name, {})[label] = measured(config, data, IDEAS[label])
             save(found)
     stdout.print(table("What each idea contributes", HEADER, rows_of(found)))
 

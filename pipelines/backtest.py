@@ -42,7 +42,8 @@ def point(config: Config, tables: Tables, as_of: date, studies: Path) -> Point:
     studies.parent.mkdir(parents=True, exist_ok=True)
     searched = search(data, then, storage=studies, on_trial=lambda _: None)
     model = fitted(data, then, searched)
-    evaluation = judge(then, known, data, model, None).evaluation
+    # A replay shows no intervals: resampling every system 200 times took a third of its time.
+    evaluation = judge(then, known, data, model, None, resamples=1).evaluation
     return point_of(evaluation, model.predict(data.fold("test")).churn_probability)
 
 
@@ -62,11 +63,12 @@ def run(config: Config, settings: Settings, every_days: int = MONTH_DAYS) -> Res
     with progress() as bar:
         task = bar.add_task(f"replaying {dates[0]} to {dates[-1]}", total=len(dates))
         for day in dates:
+            bar.update(task, description=f"training as on {day}")
             try:
                 points.append(point(config, tables, day, folder / f"studies_{day}_{config.sha256[:8]}.db"))
             except TooLittleData as error:
                 skipped[day.isoformat()] = str(error)
-            bar.update(task, advance=1, description=f"replayed {day}")
+            bar.update(task, advance=1)
     if not points:
         raise TooLittleData("a replay needs one date with enough data", received="; ".join(skipped.values()))
     replay = Replay(config.name, config.horizon_days, tuple(points), skipped)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_value.estimators import metrics
-from churn_value.estimators.intervals import Intervals, Ratios, fit_intervals, fit_ratios
+from churn_value.estimators.intervals import Intervals, Ratios, fit_intervals, fit_ratios, shrunk_levels
 from churn_value.estimators.rows import Rows
 
 
@@ -114,3 +114,34 @@ def test_json_gives_the_same_interval_to_the_bit():
     again = Intervals.from_json(fitted.to_json())
     for ours, theirs in zip(fitted.bounds(p, retained), again.bounds(p, retained), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+def test_groups_that_are_off_by_chance_only_get_the_level_of_all_rows():
+    scores = np.arange(1, 100) / 100
+    # 198 rows, rank ceil(199 * .8) = 160 of them: the 80th of 1 to 99.
+    assert shrunk_levels([scores, scores], 0.8) == (0.8, 0.8)
+
+
+def test_groups_that_really_differ_get_nearly_their_own_levels():
+    evenly = (np.arange(2_000) + 0.5) / 2_000
+    low, high = shrunk_levels([evenly / 2, (1 + evenly) / 2], 0.8)
+    # Of the first group the common level .8 would hold all, of the second .6: off by .2 each where chance is .009.
+    assert low == pytest.approx(0.4, abs=0.01)
+    assert high == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_group_without_rows_takes_the_level_of_the_others():
+    evenly = (np.arange(500) + 0.5) / 500
+    assert shrunk_levels([evenly, np.zeros(0)], 0.8)[1] == pytest.approx(0.8, abs=0.01)
+
+
+@settings(max_examples=50, deadline=None)
+@given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=5), seed=st.integers(0, 999))
+def test_a_level_lies_between_the_groups_own_and_that_of_all(sizes, seed):
+    rng = np.random.default_rng(seed)
+    scores = [rng.beta(*rng.uniform(0.5, 3, 2), size) for size in sizes]
+    every = shrunk_levels([np.concatenate(scores)], 0.8)[0]
+    for group, level in zip(scores, shrunk_levels(scores, 0.8), strict=True):
+        own = shrunk_levels([group], 0.8)[0]
+        above = group[group > every].min(initial=1.0)  # the conformal rank is rounded up
+        assert min(own, every) <= level <= max(own, above)

@@ -178,7 +178,12 @@ def _held_out_losses(family: str, raw: FloatArray, churned: FloatArray, fold: In
 
 
 def fit_calibration(
-    raw: FloatArray, churned: FloatArray, customers: npt.NDArray[np.object_], *, seed: int
+    raw: FloatArray,
+    churned: FloatArray,
+    customers: npt.NDArray[np.object_],
+    *,
+    seed: int,
+    standard_errors: float = STANDARD_ERRORS,
 ) -> Calibration:
     """Map chosen by cross-validation over customers, refitted on all rows.
 
@@ -192,6 +197,8 @@ def fit_calibration(
         (n,) ids; a customer's rows are held out together.
     seed
         Of the folds.
+    standard_errors
+        By how many a more flexible family must be better; 0 where the rows are of the dates that will be scored.
 
     Returns
     -------
@@ -207,7 +214,7 @@ def fit_calibration(
             break
         losses = _held_out_losses(family, raw, churned, fold)
         gain = best_losses - losses
-        if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
+        if gain.mean() > standard_errors * gain.std() / np.sqrt(len(gain)):
             best, best_losses = family, losses
     return fit_family(best, raw, churned)
 

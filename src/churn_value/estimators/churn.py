@@ -9,7 +9,7 @@ short histories, the Pareto/NBD where nearly all is in frequency, recency and ag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -18,12 +18,13 @@ import numpy as np
 from churn_value.errors import TooLittleData
 from churn_value.estimators import FloatArray
 from churn_value.estimators.calibration import Calibration, fit_calibration, fit_family, recentred
+from churn_value.estimators.crossfit import Crossed, crossed, on_one_date
 from churn_value.estimators.linear import Linear, fit_linear
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
 from churn_value.estimators.silence import Silence, fit_silence
 from churn_value.estimators.stacking import stacked
-from churn_value.estimators.trees import Growing, Objective, Sample, Trees
+from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, Trees, fit_trees
 from churn_value.estimators.views import fit_views
 
 BINARY = Objective("binary")
@@ -139,7 +140,9 @@ class SilenceSettings:
     horizon_days: int
 
 
-def fit_churn(folds: Folds, growing: Growing, silence: SilenceSettings | None) -> ChurnFit:
+def fit_churn(
+    folds: Folds, growing: Growing, silence: SilenceSettings | None, *, beside: TreeParams | None = None
+) -> ChurnFit:
     """Churn head: stopped early, weighted and calibrated on the calibration rows, then refitted on all rows.
 
     Parameters
@@ -150,6 +153,8 @@ def fit_churn(folds: Folds, growing: Growing, silence: SilenceSettings | None) -
         Settings, seeds and threads.
     silence
         Of the Pareto/NBD; null leaves it out.
+    beside
+        Other settings that boosters are tried with on a single date (see `crossfit`).
 
     Notes
     -----
@@ -160,6 +165,8 @@ def fit_churn(folds: Folds, growing: Growing, silence: SilenceSettings | None) -
     """
     train, calibration = folds.train, folds.calibration
     refuse_one_class(train.churned, "train")
+    if silence is None and on_one_date(folds):
+        return _fit_on_one_date(folds, growing, beside or growing.params)
     later = calibration.matrix
     stopped = fit_views(train, _sample, BINARY, growing, validation=calibration)
     penalty, linear = _best_regression(train, calibration, growing)
@@ -177,11 +184,59 @@ def fit_churn(folds: Folds, growing: Growing, silence: SilenceSettings | None) -
     return ChurnFit(replace(honest, calibration=chosen), replace(final, calibration=centred))
 
 
+def _fit_on_one_date(folds: Folds, growing: Growing, beside: TreeParams) -> ChurnFit:
+    """Head whose settings, rounds, weights and map are learned by cross-fitting; the honest one shares them."""
+    tried = [replace(growing, params=params) for params in dict.fromkeys((growing.params, beside))]
+    found = min((_blended(folds.together, one) for one in tried), key=lambda one: one.loss)
+    churned, customers = found.crossed.rows.churned, found.crossed.rows.customers
+    chosen = fit_calibration(found.raw, churned, customers, seed=growing.seeds[0], standard_errors=0.0)
+
+    def head(rows: Rows) -> ChurnHead:
+        trees = fit_trees(_sample(rows), BINARY, found.growing, rounds=found.crossed.rounds)
+        return ChurnHead(trees, _regression(rows, growing, found.penalty), None, tuple(found.weights.tolist()), chosen)
+
+    return ChurnFit(head(folds.train), head(folds.together))
+
+
+@dataclass(frozen=True)
+class _Blended:
+    """Cross-fitted parts, and their blend."""
+
+    growing: Growing
+    crossed: Crossed
+    penalty: float
+    weights: FloatArray
+
+    @property
+    def raw(self) -> FloatArray:
+        """Log-odds of the blend, shape (n,)."""
+        raw: FloatArray = self.weights[0] * self.crossed.trees + self.weights[1] * self.crossed.linear[self.penalty]
+        return raw
+
+    @property
+    def loss(self) -> float:
+        """Log-loss of the blend after a Platt map."""
+        return _loss_after_map(self.raw, self.crossed.rows.churned)
+
+
+def _blended(rows: Rows, growing: Growing) -> _Blended:
+    """Parts in one setting, cross-fitted and weighted."""
+    found = crossed(rows, BINARY, growing, PENALTIES)
+    penalty = min(PENALTIES, key=lambda one: _loss_after_map(found.linear[one], rows.churned))
+    scores = np.column_stack([found.trees, found.linear[penalty]])
+    return _Blended(growing, found, penalty, stacked(scores, rows.churned, _prior(("trees", "linear"))))
+
+
+def _prior(names: Sequence[str]) -> FloatArray:
+    """Weights of some parts to start from, summing to 1."""
+    prior = np.asarray([PRIOR_WEIGHTS[name] for name in names])
+    return prior / prior.sum()
+
+
 def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration: Rows, threads: int) -> ChurnHead:
     """Head of fitted parts, weighted on rows they have not seen."""
     names = ("trees", "linear") if silence is None else ("trees", "linear", "silence")
-    prior = np.asarray([PRIOR_WEIGHTS[name] for name in names])
-    prior = prior / prior.sum()
+    prior = _prior(names)
     head = ChurnHead(trees, linear, silence, tuple(prior.tolist()), IDENTITY)
     if not _has_both_classes(calibration):
         return head

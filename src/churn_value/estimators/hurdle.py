@@ -29,11 +29,13 @@ from churn_value.config import Config
 from churn_value.errors import TRAIN_AGAIN, BundleError, ConfigError, OutdatedBundle
 from churn_value.estimators import FloatArray
 from churn_value.estimators.churn import ChurnFit, ChurnHead, SilenceSettings, fit_churn
+from churn_value.estimators.crossfit import DENSE
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.feature_rows import FeatureRows
+from churn_value.estimators.folds import folds_of
 from churn_value.estimators.intervals import Intervals, fit_intervals
 from churn_value.estimators.ranks import newest
-from churn_value.estimators.rows import Folds, labelled, rows_of
+from churn_value.estimators.rows import Folds
 from churn_value.estimators.silence import history_of, silence_places
 from churn_value.estimators.stretch import Stretch, fit_stretch
 from churn_value.estimators.trees import Growing, TreeParams
@@ -234,38 +236,20 @@ def fit(
         When the horizon is to be stretched, and churn is not the absence of a purchase.
     """
     seeds = seeds_of(config.tuning.seed if seed is None else seed, config.tuning.seeds_averaged)
-    design, folds = _folds_of(train, calibration, refit, catalog, with_value=config.has_value)
+    design, folds = folds_of(train, calibration, refit, catalog, config, seed=seeds[0])
     days = config.horizon_days if learned_days is None else learned_days
     places = silence_places(design.names) if config.churn.definition == "no_purchase" else None
     if days != config.horizon_days:
         _refuse_unstretchable(config, days, places)
     silence = None if places is None else SilenceSettings(places, days)
     growing = Growing(TreeParams.of(churn_params), design.category_places, seeds, config.tuning.threads)
-    churn = fit_churn(folds, growing, silence)
+    churn = fit_churn(folds, growing, silence, beside=DENSE.over(churn_params))
     if not config.has_value:
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))
     value, intervals = _fit_amounts(folds, churn, growing, ValueSettings.of(value_params), level=config.interval.level)
     stretch = None if days == config.horizon_days else _stretch(churn.final, folds, config.horizon_days)
     return HurdleModel(design, churn.final, value, intervals, stretch)
-
-
-def _folds_of(
-    train: pd.DataFrame,
-    calibration: pd.DataFrame,
-    refit: pd.DataFrame | None,
-    catalog: CatalogLike,
-    *,
-    with_value: bool,
-) -> tuple[Design, Folds]:
-    """Design of the train rows, and the numbers of every fold."""
-    first = labelled(train, with_value=with_value)
-    design = Design.fit(first, catalog)
-    earlier = rows_of(first, design, with_value=with_value)
-    later = rows_of(labelled(calibration, with_value=with_value), design, with_value=with_value)
-    if refit is None or refit.empty:
-        return design, Folds(earlier, later)
-    return design, Folds(earlier, later, rows_of(labelled(refit, with_value=with_value), design, with_value=with_value))
 
 
 def _refuse_unstretchable(config: Config, days: int, places: tuple[int, int, int] | None) -> None:

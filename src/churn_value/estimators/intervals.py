@@ -13,7 +13,8 @@ with 0 in it must; and it is widened to the expected value, which very skewed am
 The conformal step replaces L by the level that reaches L on the calibration rows, group by group: with u the
 probability integral transform of an amount (drawn uniformly over the mass at 0, without which rows of sure churners
 would be paid for by the others), the score is ``|2 u - 1|`` for central rows and u for the others, and the level is the
-``ceil((n + 1) L) / n`` quantile of scores computed on ratios of other customers.
+``ceil((n + 1) L) / n`` quantile of scores computed on ratios of other customers, drawn to that of all rows as far as
+the groups differ by chance only.
 
 References
 ----------
@@ -23,7 +24,7 @@ Czado, Gneiting & Held (2009), Biometrics 65(4), doi:10.1111/j.1541-0420.2009.01
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -184,6 +185,38 @@ def _level_reached(scores: FloatArray, level: float) -> float:
     return float(np.clip(np.quantile(scores, share, method="inverted_cdf"), 0.0, 1.0))
 
 
+def shrunk_levels(scores: Sequence[FloatArray], level: float) -> tuple[float, ...]:
+    """Level to use in each group, between its own and that of all rows.
+
+    Parameters
+    ----------
+    scores
+        Of each group, (n_g,) each, 0 to 1.
+    level
+        Nominal share L, 0 to 1.
+
+    Notes
+    -----
+    The level q of all rows covers c_g of a group, off by d_g = c_g - L. Of that, v_g = L (1 - L) / n_g is expected by
+    chance alone, so with t = max(0, mean d^2 - mean v) the group is put right by the share k_g = t / (t + v_g): its
+    level covers L + (1 - k_g) d_g of its calibration rows. One group, or groups that are off by chance only, give q.
+    With 490 rows in a group its own level is off by 1.8 points from date to date, the shrunk one by less.
+
+    References
+    ----------
+    Efron & Morris (1975), Journal of the American Statistical Association 70(350), for the estimate of k.
+    """
+    every = _level_reached(np.concatenate(scores), level)
+    off = np.asarray([(group <= every).mean() - level if len(group) else 0.0 for group in scores])
+    chance = level * (1 - level) / np.asarray([max(len(group), 1) for group in scores])
+    true = max(0.0, float(np.mean(off**2) - np.mean(chance)))
+    kept = (1 - true / (true + chance)) * off
+    return tuple(
+        _level_reached(group, float(np.clip(level + share, 0.0, 1.0))) if true > 0 and len(group) else every
+        for group, share in zip(scores, kept, strict=True)
+    )
+
+
 def fit_intervals(
     rows: Rows, churn_probability: FloatArray, retained_minor: FloatArray, *, level: float, seed: int
 ) -> Intervals:
@@ -207,7 +240,7 @@ def fit_intervals(
     groups = int(np.clip(len(scores) // ROWS_PER_LEVEL, 1, MOST_LEVELS))
     edges = np.unique(np.quantile(expected, np.arange(1, groups) / groups)) if groups > 1 else np.zeros(0)
     member = np.searchsorted(edges, expected, side="right")
-    levels = tuple(_level_reached(scores[member == group], level) for group in range(len(edges) + 1))
+    levels = shrunk_levels([scores[member == group] for group in range(len(edges) + 1)], level)
     stayed = rows.churned == 0
     ratios = fit_ratios(retained_minor[stayed], rows.amount_minor[stayed])
     return Intervals(level, ratios, tuple(edges.tolist()), levels)

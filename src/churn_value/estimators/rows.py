@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -45,6 +46,10 @@ class Rows:
     def where(self, kept: npt.NDArray[Any]) -> Self:
         """Rows chosen by a mask or by places."""
         return type(self)(*(getattr(self, field.name)[kept] for field in fields(self)))
+
+    def with_columns(self, places: Sequence[int]) -> Self:
+        """The same rows with some columns of the matrix, in the order given."""
+        return replace(self, matrix=self.matrix[:, list(places)])
 
     def thinned(self, most: int, seed: int) -> Self:
         """These rows, or those of as many whole customers as make about `most` rows."""

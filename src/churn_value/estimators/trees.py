@@ -57,9 +57,13 @@ class TreeParams:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Self:
-        """Settings by name over the defaults; names of other things are ignored."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in (settings or {}).items() if name in known})
+        """Settings by name over the defaults."""
+        return cls().over(settings)
+
+    def over(self, settings: Mapping[str, Any] | None) -> Self:
+        """These with settings by name put over them; names of other things are ignored."""
+        known = {field.name for field in fields(self)}
+        return replace(self, **{name: value for name, value in (settings or {}).items() if name in known})
 
     def for_rows(self, rows: int) -> Self:
         """The same with the leaf size settled for a number of rows."""
@@ -264,3 +268,12 @@ def grow(
     )
     grown = booster.current_iteration()
     return booster, grown if valid is None else min(max(booster.best_iteration, LEAST_ROUNDS), grown)
+
+
+def lightgbm_gains(
+    rows: lgb.Dataset, params: TreeParams, objective: Objective, *, rounds: int, seed: int, threads: int
+) -> FloatArray:
+    """Total gain of the splits on each column, shape (k,), in one booster of so many rounds."""
+    settings = lightgbm_params(params.for_rows(rows.num_data()), objective, seed=seed, threads=threads)
+    gains = lgb.train(settings, rows, num_boost_round=rounds).feature_importance("gain")
+    return np.asarray(gains, dtype=np.float64)

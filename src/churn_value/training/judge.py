@@ -56,8 +56,16 @@ def in_place(folder: Path | None) -> InPlace | None:
     return InPlace(folder.name, bundle)
 
 
-def judge(config: Config, tables: Tables, data: Dataset, model: HurdleModel, champion: InPlace | None) -> Judged:
-    """Every system on the test rows.
+def judge(
+    config: Config,
+    tables: Tables,
+    data: Dataset,
+    model: HurdleModel,
+    champion: InPlace | None,
+    *,
+    resamples: int | None = None,
+) -> Judged:
+    """Every system on the test rows; `resamples` of the intervals as for `evaluate`.
 
     The champion is scored with features made anew by its own catalog; one that this version of the code cannot use is
     left out, which the gate says.
@@ -76,6 +84,7 @@ def judge(config: Config, tables: Tables, data: Dataset, model: HurdleModel, cha
         confidence=config.gate.confidence,
         champion=champion.version if champion else None,
         interval_level=config.interval.level if config.has_value else None,
+        resamples=resamples,
     )
     if champion is not None and champion.bundle is None:
         evaluation = replace(evaluation, outdated_champion=champion.version)

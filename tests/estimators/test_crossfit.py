@@ -1,0 +1,115 @@
+"""On a single date every row is scored by parts that have not seen it, and rounds, weights and map are learned so."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated_customers import CATALOG, frame
+
+from churn_value.estimators import crossfit
+from churn_value.estimators.churn import BINARY, fit_churn
+from churn_value.estimators.crossfit import FOLDS, crossed, on_one_date
+from churn_value.estimators.design import Design
+from churn_value.estimators.linear import fit_linear
+from churn_value.estimators.metrics import log_loss
+from churn_value.estimators.rows import Folds, Rows, customer_folds, rows_of
+from churn_value.estimators.trees import Growing, Sample, TreeParams, fit_trees
+
+QUICK = TreeParams(max_rounds=40, patience=10)
+
+
+def folds_at(*as_ofs, customers=500, seed=3) -> tuple[Folds, Growing]:
+    rows = frame(customers, seed, as_ofs)
+    design = Design.fit(rows, CATALOG)
+    later = rows["as_of"].eq(rows["as_of"].max()) if len(as_ofs) > 1 else rows.index % 4 == 0
+    train, calibration = (rows_of(part, design, with_value=True) for part in (rows[~later], rows[later]))
+    return Folds(train, calibration), Growing(QUICK, design.category_places, (7, 11), 1)
+
+
+@pytest.fixture(scope="module")
+def snapshot():
+    return folds_at("2024-01-01")
+
+
+def test_one_date_is_told_from_two(snapshot):
+    two, _ = folds_at("2024-01-01", "2024-06-01", customers=40)
+    assert on_one_date(snapshot[0])
+    assert not on_one_date(two)
+
+
+def test_of_two_settings_the_one_with_the_lower_out_of_fold_loss_is_taken(snapshot):
+    folds, growing = snapshot
+    hopeless = TreeParams(num_leaves=2, learning_rate=0.001, max_rounds=11, patience=1)
+    alone = fit_churn(folds, growing, None).final
+    for usual, beside in ((growing.params, hopeless), (hopeless, growing.params)):
+        chosen = fit_churn(folds, replace(growing, params=usual), None, beside=beside).final
+        assert chosen.trees.texts == alone.trees.texts
+
+
+def test_a_fifth_is_scored_by_parts_fitted_on_the_other_four(snapshot):
+    folds, growing = snapshot
+    rows: Rows = folds.together
+    found = crossed(rows, BINARY, growing, (0.3,))
+    held = customer_folds(rows.customers, FOLDS, growing.seeds[0]) == 2
+    others, fifth = rows.where(~held), rows.where(held)
+    said = (Sample(part.matrix, part.churned) for part in (others, fifth))
+    trees = fit_trees(next(said), BINARY, growing, validation=next(said))
+    linear = fit_linear(others.matrix, others.churned, growing.categories, penalty=0.3)
+    assert found.trees[held].tobytes() == trees.raw(fifth.matrix).tobytes()
+    assert found.linear[0.3][held].tobytes() == linear.raw(fifth.matrix).tobytes()
+    assert len(found.rounds) == len(growing.seeds)
+
+
+def test_what_is_learned_by_heart_does_not_show_in_the_scores(snapshot):
+    """Outcomes tossed by a coin: whoever scored rows they had seen would look better than a coin."""
+    folds, growing = snapshot
+    rows = folds.together
+    tossed = Rows(
+        rows.matrix,
+        np.random.default_rng(1).permutation(rows.churned),
+        rows.amount_minor,
+        rows.customers,
+        rows.days,
+    )
+    found = crossed(tossed, BINARY, growing, (0.3,))
+    rate = tossed.churned.mean()
+    by_coin = log_loss(tossed.churned, np.full(len(tossed), rate))
+    assert log_loss(tossed.churned, 1 / (1 + np.exp(-found.trees))) > by_coin - 0.01
+
+
+def test_the_head_of_one_date_has_cross_fitted_rounds_and_no_recentring(snapshot):
+    folds, growing = snapshot
+    fitted = fit_churn(folds, growing, None)
+    assert fitted.final.calibration == fitted.honest.calibration
+    assert fitted.final.weights == fitted.honest.weights
+    assert fitted.final.trees.rounds == crossed(folds.together, BINARY, growing, (0.3,)).rounds
+    assert sum(fitted.final.weights) == pytest.approx(1)
+
+
+def test_the_head_of_one_date_predicts_customers_it_has_not_seen(snapshot):
+    folds, growing = snapshot
+    head = fit_churn(folds, growing, None).final
+    fresh = frame(2_000, 99, ("2024-01-01",))
+    rows = rows_of(fresh, Design.fit(frame(500, 3, ("2024-01-01",)), CATALOG), with_value=True)
+    p = head.probability(head.raw(rows.matrix))
+    base = np.full(len(p), folds.together.churned.mean())
+    assert log_loss(rows.churned, p) < log_loss(rows.churned, base) - 0.05
+    assert p.mean() == pytest.approx(rows.churned.mean(), abs=0.05)
+
+
+def test_the_planted_bug_of_scoring_seen_rows_would_be_caught(snapshot, monkeypatch):
+    """The parts fitted on all rows, the fifth among them: the coin's outcomes are then known by heart."""
+    folds, growing = snapshot
+    rows = folds.together
+    tossed = Rows(
+        rows.matrix, np.random.default_rng(1).permutation(rows.churned), rows.amount_minor, rows.customers, rows.days
+    )
+    everything = np.zeros(len(rows), dtype=bool)
+    monkeypatch.setattr(crossfit, "_held", lambda *_: iter([~everything]))
+    monkeypatch.setattr(Rows, "where", lambda self, _: self)
+    found = crossed(tossed, BINARY, growing, (0.3,))
+    rate = tossed.churned.mean()
+    assert (
+        log_loss(tossed.churned, 1 / (1 + np.exp(-found.trees)))
+        < log_loss(tossed.churned, np.full(len(tossed), rate)) - 0.01
+    )
