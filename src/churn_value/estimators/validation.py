@@ -7,6 +7,9 @@ over a few parameters bends its calibration little, and the test fold is untouch
 
 Losses are taken after the step that the model itself puts behind the boosters (a Platt map, a total that agrees): the
 season moves the base rate between any two dates, and parameters should not be chosen for having guessed its direction.
+
+A trial is fitted on at most 10,000 rows and judged on at most 20,000, whole customers of each: the time of a trial goes
+into fitting, and what may replace the defaults is decided by chance in the rows that judge.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ from churn_value.estimators.trees import Growing, Objective, TreeParams, dataset
 from churn_value.estimators.value import STAYING_FLOOR, ValueSettings, objective_of, sample_of, weights_of
 
 VALIDATION_SHARE = 4
-MOST_TUNING_ROWS = 20_000  # to validate on: chance in the loss decides what may replace the defaults
-MOST_FITTED_ROWS = 10_000  # in a trial: fitting is what takes its time
+MOST_TUNING_ROWS = 20_000
+MOST_FITTED_ROWS = 10_000
 LARGEST_LOG = 25.0
 
 
