@@ -1,5 +1,7 @@
 """The block of doubles says what the data frame says, and grouped sums are those of the plain loops: to the bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,9 @@ from scored_company import FEATURES, LinearModel, described, population
 from churn_value.errors import FingerprintMismatch
 from churn_value.estimators.design import Design
 from churn_value.estimators.feature_rows import FeatureRows
-from churn_value.scoring.inputs import FEW_ROWS, checked
-from churn_value.scoring.quantities import facts
+from churn_value.scoring.inputs import checked
+from churn_value.scoring.offered import FEW_ROWS, Offered
+from churn_value.scoring.quantities import FactColumns, facts
 from churn_value.scoring.reason_groups import Grouping, groups_of
 from churn_value.scoring.rules import Interval
 from churn_value.scoring.score import score
@@ -46,7 +49,7 @@ def test_block_and_frame_give_the_same_matrix_and_the_same_facts():
     rows = FeatureRows.of(frame, NUMBERS, TEXTS)
     np.testing.assert_array_equal(DESIGN.matrix(rows), DESIGN.matrix(frame))
     prediction = LinearModel().predict(frame)
-    ours, theirs = (facts(one, prediction, FEATURES) for one in (rows, frame))
+    ours, theirs = (facts(one, prediction, FactColumns.of(FEATURES)) for one in (rows, frame))
     for name, expected in theirs.items():
         np.testing.assert_array_equal(ours[name], expected, err_msg=name)
 
@@ -54,10 +57,48 @@ def test_block_and_frame_give_the_same_matrix_and_the_same_facts():
 def test_a_few_rows_are_read_as_many_are(bundle):
     frame = population(4 * FEW_ROWS, seed=9)
     frame["score_count"] = frame["score_count"].astype("int64")
-    many = checked(frame, bundle.expected)
-    few = checked(frame.head(FEW_ROWS), bundle.expected)
+    many = checked(Offered.of(frame, bundle.expected), bundle.expected)
+    few = checked(Offered.of(frame.head(FEW_ROWS), bundle.expected), bundle.expected)
     np.testing.assert_array_equal(few.rows.block, many.rows.block[:FEW_ROWS])
     assert few.warnings == many.warnings[:FEW_ROWS]
+
+
+def spoiled(rows, seed):
+    """A population with nulls, an infinite number, texts never seen and one feature left out."""
+    frame = population(rows, seed=seed).drop(columns="late_share")
+    frame.loc[frame.index[::3], "purchase_days"] = np.nan
+    frame.loc[frame.index[1::4], "spend_minor"] = np.inf
+    frame["attr_region"] = frame["attr_region"].mask(np.arange(rows) % 2 == 0, "nowhere")
+    return frame
+
+
+def test_rows_offered_one_by_one_are_answered_as_the_table_they_stand_in(bundle):
+    frame = spoiled(12, seed=4)
+    together = [one.to_json() for one in score(bundle, frame)]
+    rows = [Offered.of(frame.iloc[[place]], bundle.expected) for place in range(len(frame))]
+    assert [one.to_json() for one in score(bundle, Offered.joined(rows))] == together
+    whole = Offered.of(frame, bundle.expected)
+    again = Offered.joined([whole.row(place) for place in range(len(frame))])
+    assert [one.to_json() for one in score(bundle, again)] == together
+
+
+def test_a_row_given_cell_by_cell_is_answered_as_the_table_s(bundle):
+    frame = spoiled(12, seed=5)
+    names = [feature.name for feature in FEATURES if feature.name in frame]
+    for place, answer in enumerate(score(bundle, frame)):
+        row = frame.iloc[place]
+        cells = {name: None if pd.isna(row[name]) else row[name] for name in names}
+        (one,) = score(bundle, Offered.one(row["customer_id"], row["as_of"], cells, bundle.expected))
+        assert replace(one, index=place) == answer
+
+
+def test_what_was_offered_can_be_told_again(bundle):
+    frame = spoiled(5, seed=6)
+    told = Offered.of(frame, bundle.expected).cells()
+    assert next(iter(told)) == "as_of"
+    assert "late_share" not in told
+    for name in set(told) - {"as_of"}:
+        assert told[name] == [None if pd.isna(cell) else cell for cell in frame[name].tolist()]
 
 
 def test_sentences_kept_by_a_bundle_are_those_of_a_fresh_one(bundle):

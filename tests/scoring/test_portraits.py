@@ -13,7 +13,7 @@ from churn_value.scoring.answer import Action
 from churn_value.scoring.habits_told import Habits, naming
 from churn_value.scoring.lifecycle import expected_next_purchase, lifecycle
 from churn_value.scoring.policy import load_policy
-from churn_value.scoring.portrait import payment_of, satisfaction_of
+from churn_value.scoring.portrait import Shown, payment_of, satisfaction_of
 from churn_value.scoring.portrait_parts import NextBest
 from churn_value.scoring.quantities import CELLS, NUMBERS
 from churn_value.scoring.rfm import grade, segment
@@ -159,7 +159,7 @@ def test_satisfaction_and_payments_of_the_portrait_worked_by_hand():
     facts = {"open_tickets": np.array([0, 2, np.nan, 0]), "late_share": np.array([0.5, np.nan, 0, np.nan])}
     facts |= dict.fromkeys(("overdue_share", "days_late_mean"), np.full(4, np.nan))
     level = np.array([70.0, 50.0, 30.0, np.nan])
-    told = satisfaction_of(facts, level, frame, features, "en")
+    told = satisfaction_of(facts, level, frame, Shown.of(features), "en")
     assert [one.trend and one.trend.code for one in told] == ["rising", "steady", "falling", None]
     assert [(one.level, one.open_issues, one.never_asked) for one in told] == [
         (70.0, 0, False),
@@ -167,6 +167,7 @@ def test_satisfaction_and_payments_of_the_portrait_worked_by_hand():
         (30.0, None, False),
         (None, 0, True),
     ]
-    paid = payment_of(facts, np.array([80.0, np.nan, 90.0, np.nan]), features)
+    paid = payment_of(facts, np.array([80.0, np.nan, 90.0, np.nan]), Shown.of(features))
     assert [one and (one.level, one.late_share) for one in paid] == [(80.0, 0.5), None, (90.0, 0.0), None]
-    assert satisfaction_of(facts, level, frame, (), "en") == payment_of(facts, level, ()) == [None] * 4
+    nothing = Shown.of(())
+    assert satisfaction_of(facts, level, frame, nothing, "en") == payment_of(facts, level, nothing) == [None] * 4

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from churn_value.estimators import FloatArray
+from churn_value.estimators.compiled import compiled
 
 BLOCK = 64
 LANES = 4
-P = ParamSpec("P")
-R = TypeVar("R")
 Ints = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -71,16 +68,7 @@ class Walks(NamedTuple):
     values: FloatArray
 
 
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Machine code, kept on disk between processes where there is a place to keep it."""
-    try:
-        made = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # a read-only installation and no home: compiled again in each process
-        made = numba.njit(nogil=True)(function)
-    return cast(Callable[P, R], made)
-
-
-@_compiled
+@compiled
 def _cell(value: float, column: int, cells: Cells) -> int:
     """Cell of a value, in the order that `attribution_paths.Column` gives."""
     low: int = cells.starts[column]
@@ -104,13 +92,13 @@ def _cell(value: float, column: int, cells: Cells) -> int:
     return low - start
 
 
-@_compiled
+@compiled
 def _passes(test: int, cell: int, tests: Tests) -> int:
     word = tests.words[tests.starts[test] + (cell >> 6)]
     return int((word >> np.uint64(cell & 63)) & np.uint64(1))
 
 
-@_compiled
+@compiled
 def walk(matrix: FloatArray, cells: Cells, tests: Tests, walks: Walks, out: FloatArray) -> None:
     """Mean over boosters of the sums of their leaf values, added tree by tree as LightGBM adds them; shape (n,)."""
     found = np.empty(len(cells.features), np.int32)
@@ -132,7 +120,7 @@ def walk(matrix: FloatArray, cells: Cells, tests: Tests, walks: Walks, out: Floa
         out[row] = total / boosters
 
 
-@_compiled
+@compiled
 def explain(matrix: FloatArray, cells: Cells, tests: Tests, edges: Edges, out: FloatArray) -> None:
     """Add the contributions of all trees to `out`, shape (n, k + 1); its last column stays as it is.
 
@@ -147,7 +135,7 @@ def explain(matrix: FloatArray, cells: Cells, tests: Tests, edges: Edges, out: F
         _explain_row(matrix[row], cells, tests, edges, out[row])
 
 
-@_compiled
+@compiled
 def _longest(edges: Edges) -> int:
     longest = 0
     for group in range(len(edges.starts) - 1):
@@ -155,7 +143,7 @@ def _longest(edges: Edges) -> int:
     return longest + 1
 
 
-@_compiled
+@compiled
 def _explain_row(row: FloatArray, cells: Cells, tests: Tests, edges: Edges, out: FloatArray) -> None:
     found, truth = np.empty(len(cells.features), np.int32), np.empty(len(tests.columns))
     for column in range(len(found)):
@@ -172,7 +160,7 @@ def _explain_row(row: FloatArray, cells: Cells, tests: Tests, edges: Edges, out:
         out[cells.features[column]] += total
 
 
-@_compiled
+@compiled
 def _descend(edges: Edges, first: int, end: int, truth: FloatArray, products: FloatArray) -> None:
     """Products of factors from the root to each step; the leaf's value is one of the factors.
 
@@ -189,7 +177,7 @@ def _descend(edges: Edges, first: int, end: int, truth: FloatArray, products: Fl
         products[own, 0], products[own, 1], products[own, 2], products[own, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def _ascend(  # noqa: PLR0917 - compiled code takes its arguments by place
     edges: Edges, first: int, end: int, truth: FloatArray, products: FloatArray, sums: FloatArray
 ) -> None:
@@ -214,7 +202,7 @@ def _ascend(  # noqa: PLR0917 - compiled code takes its arguments by place
         sums[column, 0], sums[column, 1], sums[column, 2], sums[column, 3] = e + a, f + b, g + c, h + d
 
 
-@_compiled
+@compiled
 def _explain_block(matrix: FloatArray, cells: Cells, tests: Tests, edges: Edges, out: FloatArray) -> None:
     """The same for up to `BLOCK` rows side by side: the innermost loops run over rows; no array is sliced in them."""
     columns = len(cells.features)
@@ -240,7 +228,7 @@ def _explain_block(matrix: FloatArray, cells: Cells, tests: Tests, edges: Edges,
             out[row, cells.features[column]] += total
 
 
-@_compiled
+@compiled
 def _descend_block(  # noqa: PLR0917 - as above
     edges: Edges, first: int, end: int, lane: int, truth: FloatArray, products: FloatArray
 ) -> None:
@@ -257,7 +245,7 @@ def _descend_block(  # noqa: PLR0917 - as above
                 products[own, row] = products[above, row] * (one + truth[p, row] * most)
 
 
-@_compiled
+@compiled
 def _ascend_block(  # noqa: PLR0917 - as above
     edges: Edges, first: int, end: int, lane: int, truth: FloatArray, products: FloatArray, sums: FloatArray
 ) -> None:

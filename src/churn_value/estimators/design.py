@@ -16,6 +16,7 @@ from churn_value.estimators import FloatArray
 from churn_value.estimators.feature_rows import FeatureRows
 
 MOST_CATEGORIES = 200
+Places = npt.NDArray[np.int64]
 
 
 class FeatureLike(Protocol):
@@ -105,9 +106,9 @@ class Design:
         FingerprintMismatch
             When a feature is not a column of the frame.
         """
-        _refuse_missing(self.names, frame)
         if isinstance(frame, FeatureRows):
             return self._of_rows(frame)
+        _refuse_missing(self.names, frame)
         matrix = np.full((len(frame), len(self.names)), np.nan)
         # Doubles as one block: column by column, pandas takes 10 ms for a hundred columns of one row.
         plain = frame.select_dtypes(np.float64)
@@ -123,17 +124,36 @@ class Design:
 
     def _of_rows(self, rows: FeatureRows) -> FloatArray:
         """Matrix of rows that are a block already."""
-        matrix = np.full((len(rows), len(self.names)), np.nan)
-        found = [-1 if name in self.categories else rows.places.get(name, -1) for name in self.names]
-        matrix[:, [place for place, at in enumerate(found) if at >= 0]] = rows.block[:, [at for at in found if at >= 0]]
-        for place in (place for place, at in enumerate(found) if at < 0):
-            matrix[:, place] = self._column(self.names[place], rows.cells(self.names[place]))
+        taken, others = self._taken(rows)
+        matrix: FloatArray = rows.block[:, taken] if rows.names else np.empty((len(rows), len(self.names)))
+        for place in others:
+            matrix[:, place] = self._coded(self.names[place], rows)
         matrix[~np.isfinite(matrix)] = np.nan
         return matrix
+
+    def _taken(self, rows: FeatureRows) -> tuple[Places, tuple[int, ...]]:
+        """Place in the block of each column, and the columns that are made from texts; kept for rows of one kind."""
+        kept = self._blocks.get(rows.names)
+        if kept is None:
+            _refuse_missing(self.names, rows)
+            found = [-1 if name in self.categories else rows.places.get(name, -1) for name in self.names]
+            kept = np.maximum(found, 0), tuple(place for place, at in enumerate(found) if at < 0)
+            self._blocks[rows.names] = kept
+        return kept
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[str, ...], tuple[Places, tuple[int, ...]]]:
+        return {}
 
     @cached_property
     def _codes(self) -> Mapping[str, Mapping[str, float]]:
         return {name: {text: float(code) for code, text in enumerate(found)} for name, found in self.categories.items()}
+
+    def _coded(self, name: str, rows: FeatureRows) -> list[float]:
+        codes = self._codes.get(name)
+        if codes is None or name not in rows.texts:
+            return list(self._column(name, rows.cells(name)))
+        return [codes.get(text, np.nan) for text in rows.texts[name].tolist()]
 
     def _column(self, name: str, column: pd.Series | npt.NDArray[Any]) -> FloatArray:
         if name not in self.categories:

@@ -13,14 +13,13 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from churn_value.estimators import FloatArray
+from churn_value.estimators import linear_kernels as kernels
 
-Places = npt.NDArray[np.int64]
-LARGEST_STANDARD = 6.0
+KINDS = {"number": kernels.NUMBER, "missing": kernels.MISSING, "category": kernels.CATEGORY}
 SMALLEST_DEVIATION = 1e-9
 RARE_SHARE = 0.002
 
@@ -52,27 +51,17 @@ class Term:
 
     def plain(self, matrix: FloatArray) -> FloatArray:
         """Column before it is standardised, shape (n,); null where a number is missing."""
-        return _plain(self.kind, matrix[:, self.place], self.scale)
-
-    def standard(self, matrix: FloatArray) -> FloatArray:
-        """Standardised column, shape (n,), within +-6; 0 is the mean row."""
-        return _standard(self.plain(matrix), self.mean, self.deviation)
+        found = np.empty(len(matrix))
+        kernels.plain(np.ascontiguousarray(matrix[:, self.place]), KINDS[self.kind], self.scale, found)
+        return found
 
 
-def _plain(kind: str, cells: FloatArray, scale: float | FloatArray) -> FloatArray:
-    if kind == "missing":
-        return np.isnan(cells).astype(np.float64)
-    if kind == "category":
-        same: FloatArray = (cells == scale).astype(np.float64)
-        return same
-    plain: FloatArray = np.sign(cells) * np.log1p(np.abs(cells) / scale)
-    return plain
-
-
-def _standard(plain: FloatArray, mean: float | FloatArray, deviation: float | FloatArray) -> FloatArray:
-    standard = np.where(np.isnan(plain), 0.0, (plain - mean) / deviation)
-    clipped: FloatArray = np.clip(standard, -LARGEST_STANDARD, LARGEST_STANDARD)
-    return clipped
+def _as_columns(terms: Sequence[Term]) -> kernels.Terms:
+    """Terms as the compiled loops take them."""
+    numbers = np.array([(one.scale, one.mean, one.deviation, one.coefficient) for one in terms]).reshape(-1, 4).T
+    places = np.array([term.place for term in terms], dtype=np.int64)
+    kinds = np.array([KINDS[term.kind] for term in terms], dtype=np.int64)
+    return kernels.Terms(places, kinds, *(np.ascontiguousarray(column) for column in numbers))
 
 
 @dataclass(frozen=True)
@@ -85,49 +74,21 @@ class Linear:
     def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Log-odds, shape (n,); `threads` changes nothing."""
         del threads
-        # Term by term: a matrix product may add in another order for one row than for many, accumulate never does.
-        parts = np.column_stack([np.full(len(matrix), self.intercept), self._moves(matrix)])
-        total: FloatArray = np.add.accumulate(parts, axis=1)[:, -1]
+        total = np.empty(len(matrix))
+        kernels.raw(np.ascontiguousarray(matrix), self._columns, self.intercept, total)
         return total
 
     def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Additive contributions to the log-odds, shape (n, k + 1), base last."""
         del threads
         total = np.zeros((len(matrix), matrix.shape[1] + 1))
-        moves = self._moves(matrix)
-        for which, places in self._turns:
-            total[:, places] += moves[:, which]
+        kernels.contributions(np.ascontiguousarray(matrix), self._columns, total)
         total[:, -1] = self.intercept
         return total
 
-    def _moves(self, matrix: FloatArray) -> FloatArray:
-        """Coefficient times standardised column of each term, shape (n, terms); all terms of a kind at once."""
-        moves = np.zeros((len(matrix), len(self.terms)))
-        for kind, (which, places, scale, mean, deviation, coefficient) in self._kinds.items():
-            moves[:, which] = coefficient * _standard(_plain(kind, matrix[:, places], scale), mean, deviation)
-        return moves
-
     @cached_property
-    def _kinds(self) -> dict[str, tuple[Places, Places, FloatArray, FloatArray, FloatArray, FloatArray]]:
-        """By kind: places among the terms and among the columns; scale, mean, deviation and coefficient."""
-        found = {}
-        for kind in {term.kind: None for term in self.terms}:
-            which = [place for place, term in enumerate(self.terms) if term.kind == kind]
-            terms = [self.terms[place] for place in which]
-            numbers = np.array([(one.scale, one.mean, one.deviation, one.coefficient) for one in terms]).T
-            found[kind] = (np.array(which), np.array([term.place for term in terms]), *numbers)
-        return found
-
-    @cached_property
-    def _turns(self) -> tuple[tuple[Places, Places], ...]:
-        """Terms and their columns, by turns: the first term of each column, the second …, so none is there twice."""
-        turns: list[list[tuple[int, int]]] = []
-        met: dict[int, int] = {}
-        for which, term in enumerate(self.terms):
-            turn = met[term.place] = met.get(term.place, -1) + 1
-            turns.extend([[]] * (turn == len(turns)))
-            turns[turn] = [*turns[turn], (which, term.place)]
-        return tuple((np.array([w for w, _ in turn]), np.array([p for _, p in turn])) for turn in turns)
+    def _columns(self) -> kernels.Terms:
+        return _as_columns(self.terms)
 
     def to_json(self) -> dict[str, Any]:
         """Content as JSON values."""
@@ -178,7 +139,8 @@ def fit_linear(matrix: FloatArray, churned: FloatArray, categories: Sequence[int
         for term in _terms_of(place, matrix[:, place], is_category=place in categories)
     ]
     terms = [term for term in (_settled(term, matrix) for term in unsettled) if term is not None]
-    columns = np.column_stack([np.ones(len(matrix)), *(term.standard(matrix) for term in terms)])
+    columns = np.ones((len(matrix), len(terms) + 1))
+    kernels.standard(np.ascontiguousarray(matrix), _as_columns(terms), columns[:, 1:])
     ridge = np.concatenate([[0.0], np.full(len(terms), penalty)])
 
     def objective(coefficients: FloatArray) -> tuple[float, FloatArray]:

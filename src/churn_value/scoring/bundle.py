@@ -37,10 +37,11 @@ from churn_value.features.catalog import Catalog, catalog
 from churn_value.recommendation.recommender import Recommender
 from churn_value.scoring.answer import ModelName, PolicyName
 from churn_value.scoring.golden import check_golden, golden_of
-from churn_value.scoring.inputs import Expected
 from churn_value.scoring.model_shape import Model
+from churn_value.scoring.offered import Expected
 from churn_value.scoring.policy import Policy, policy_of
-from churn_value.scoring.quantities import Described
+from churn_value.scoring.portrait import Shown
+from churn_value.scoring.quantities import Described, FactColumns
 from churn_value.scoring.reason_groups import Grouping
 from churn_value.scoring.reasons import Phrasebook
 from churn_value.scoring.reference import Reference
@@ -159,6 +160,16 @@ class Bundle:
         """What a feature table must look like."""
         design = self.model.design
         return Expected.of(self.catalog.features, categories=design.categories, reference=self.reference)
+
+    @cached_property
+    def fact_columns(self) -> FactColumns:
+        """Which features show what."""
+        return FactColumns.of(self.catalog.features)
+
+    @cached_property
+    def shown(self) -> Shown:
+        """Which features a portrait shows."""
+        return Shown.of(self.catalog.features)
 
     @cached_property
     def named(self) -> tuple[ModelName, PolicyName]:

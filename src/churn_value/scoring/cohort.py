@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from churn_value.config import Config
-from churn_value.scoring.quantities import column
+from churn_value.scoring.offered import Offered
 
 # Feature that shows whether somebody is active in the sense of a cohort rule.
 _ACTIVE = {
@@ -17,20 +16,20 @@ _ACTIVE = {
 }
 
 
-def eligible(frame: pd.DataFrame, config: Config) -> npt.NDArray[np.bool_]:
+def eligible(offered: Offered, config: Config) -> npt.NDArray[np.bool_]:
     """Whether each customer is of the cohort the model was trained on. Shape (n,).
 
     Parameters
     ----------
-    frame
-        The columns that were offered; without the feature the cohort cannot be seen, and nobody is turned away.
+    offered
+        Feature rows; where the feature was not offered the cohort cannot be seen, and nobody is turned away.
     config
         Gives the cohort rule.
     """
     name = _ACTIVE.get(config.cohort.rule)
-    if name is None or name not in frame.columns:
-        return np.ones(len(frame), dtype=np.bool_)
-    cells, within = column(frame, name), config.cohort.lookback_days
+    if name is None or name not in offered.there:
+        return np.ones(len(offered), dtype=np.bool_)
+    cells, within = offered.rows.cells(name), config.cohort.lookback_days
     if config.cohort.rule == "active_contract":
         return cells >= 1
     return ~np.isnan(cells) if within is None else cells <= within

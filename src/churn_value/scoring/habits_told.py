@@ -6,12 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
-from churn_value.recommendation.habits import COLUMNS, PREFIX
 from churn_value.scoring.answer import Action
+from churn_value.scoring.offered import HabitTexts
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.portrait_parts import NextBest, Preferred
 from churn_value.scoring.wording import Language
@@ -32,16 +28,11 @@ class Habits:
 UNKNOWN = Habits()
 
 
-def habits_in(features: pd.DataFrame, rows: npt.NDArray[np.int64]) -> list[Habits]:
-    """Habits beside the features of some rows; all unknown where the table was made without them."""
-    names = [PREFIX + name for name in COLUMNS]
-    if not set(names) <= set(features.columns):
-        return [UNKNOWN] * len(rows)
-    columns, picked = [features[name].tolist() for name in names], rows.tolist()
-    return [_told(*(cells[row] for cells in columns)) for row in picked]
-
-
-def _told(categories: object, channels: object, items: object) -> Habits:
+def habits_of(texts: HabitTexts | None) -> Habits:
+    """Habits written in the cells beside a row's features; all unknown where the rows were made without them."""
+    if texts is None:
+        return UNKNOWN
+    categories, channels, items = texts
     following = _parsed(items)
     return Habits(
         _preferred(categories),

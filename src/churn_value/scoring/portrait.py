@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -69,11 +69,41 @@ def _cells(frame: pd.DataFrame | FeatureRows, name: str) -> npt.NDArray[Any]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a portrait shows of a catalog's features, worked out once.
+
+    Attributes
+    ----------
+    attributes
+        Features of what is on record about a customer.
+    changes
+        Features of the change of satisfaction, the shortest window first.
+    has_feedback, has_payments
+        Whether the tables have any.
+    """
+
+    attributes: tuple[Described, ...]
+    changes: tuple[str, ...]
+    has_feedback: bool
+    has_payments: bool
+
+    @classmethod
+    def of(cls, features: Sequence[Described]) -> Self:
+        """Of these features."""
+        sources = {feature.source for feature in features}
+        return cls(
+            tuple(feature for feature in features if feature.name.startswith("attr_")),
+            tuple(name for _, name in windowed(features, "satisfaction_change")),
+            "feedback" in sources,
+            "payments" in sources,
+        )
+
+
 def profiles(
-    frame: pd.DataFrame | FeatureRows, tenure: Floats, features: Sequence[Described], language: Language
+    frame: pd.DataFrame | FeatureRows, tenure: Floats, shown: Sequence[Described], language: Language
 ) -> list[Profile]:
-    """Tenure and known attributes of each customer; attributes are the features of the group ``PROFILE``."""
-    shown = [f for f in features if f.name.startswith("attr_") and f.name in frame.columns]
+    """Tenure and known attributes of each customer."""
     labels = [(f.name.removeprefix("attr_"), f.en if language == "en" else f.zh) for f in shown]
     columns = [_cells(frame, f.name).tolist() for f in shown]
     rows = zip(*columns, strict=True) if columns else ((),) * len(frame)
@@ -94,7 +124,7 @@ def satisfaction_of(
     facts: Mapping[str, Floats],
     level: Floats,
     frame: pd.DataFrame | FeatureRows,
-    features: Sequence[Described],
+    shown: Shown,
     language: Language,
 ) -> list[Satisfaction | None]:
     """Satisfaction index, trend and open issues; None for everybody where the tables have no feedback.
@@ -102,11 +132,10 @@ def satisfaction_of(
     The trend is the mean score within the shortest window that has one minus the mean of all time before: rising or
     falling from five points of a hundred on.
     """
-    if not any(f.source == "feedback" for f in features):
+    if not shown.has_feedback:
         return [None] * len(frame)
-    changes = [name for _, name in windowed(features, "satisfaction_change")]
     change = np.full(len(frame), np.nan)
-    for name in changes:
+    for name in shown.changes:
         change = np.where(np.isnan(change), column(frame, name), change)
     asked = column(frame, "never_asked")
     trends = {code: Labelled(code, text) for code, text in _TRENDS[language].items()}
@@ -123,11 +152,9 @@ def _trend(moved: float, trends: Mapping[str, Labelled]) -> Labelled | None:
     return trends["steady" if abs(moved) < STEADY_SHARE else "rising" if moved > 0 else "falling"]
 
 
-def payment_of(
-    facts: Mapping[str, Floats], level: Floats, features: Sequence[Described]
-) -> list[PaymentDiscipline | None]:
+def payment_of(facts: Mapping[str, Floats], level: Floats, shown: Shown) -> list[PaymentDiscipline | None]:
     """Payment discipline; None where nothing is known, for everybody where the tables have no payments."""
-    if not any(f.source == "payments" for f in features):
+    if not shown.has_payments:
         return [None] * len(level)
     cells = (level, *(facts[name] for name in ("late_share", "overdue_share", "days_late_mean")))
     rows = ([known(cell) for cell in row] for row in zip(*(c.tolist() for c in cells), strict=True))
@@ -149,7 +176,7 @@ def portraits(
     subjects: Subjects,
     tags: Sequence[tuple[Labelled, ...]],
     *,
-    features: Sequence[Described],
+    shown: Shown,
     policy: Policy,
     language: Language,
 ) -> list[Portrait]:
@@ -161,8 +188,8 @@ def portraits(
         The rows.
     tags
         Of each row, in `language`.
-    features
-        The bundle's features: without any of a table its part of the portrait is null.
+    shown
+        Of the bundle's features: without any of a table its part of the portrait is null.
     """
     frame, facts, quantities = subjects.frame, subjects.facts, subjects.quantities
     stages = {stage.code: Labelled(stage.code, stage.label.said(language)) for stage in policy.lifecycle}
@@ -172,14 +199,14 @@ def portraits(
     scores = zip(*(quantities[name].tolist() for name in "rfm"), strict=True)
     rhythms = map(_rhythm, subjects.as_of, since.tolist(), gap.tolist(), due)
     parts = zip(
-        profiles(frame, facts["tenure_days"], features, language),
+        profiles(frame, facts["tenure_days"], shown.attributes, language),
         quantities["lifecycle"].tolist(),
         scores,
         quantities["segment"].tolist(),
         rhythms,
         subjects.habits,
-        satisfaction_of(facts, quantities["satisfaction"], frame, features, language),
-        payment_of(facts, quantities["payment"], features),
+        satisfaction_of(facts, quantities["satisfaction"], frame, shown, language),
+        payment_of(facts, quantities["payment"], shown),
         tags,
         strict=True,
     )

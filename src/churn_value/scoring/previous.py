@@ -55,15 +55,17 @@ class Previous:
         )
 
 
-def previous_of(previous: pd.DataFrame | None, inputs: Inputs, policy: Policy) -> Previous:
-    """Line up a table of previous answers with the rows to score.
+def previous_of(
+    previous: pd.DataFrame | Mapping[str, Mapping[str, Any]] | None, inputs: Inputs, policy: Policy
+) -> Previous:
+    """Line up previous answers, in a table or by customer, with the rows to score.
 
     Raises
     ------
     SchemaError
         When a column is missing or a customer stands there twice.
     """
-    known = {} if previous is None else _by_customer(previous, inputs.ids)
+    known = _by_customer(previous, inputs.ids) if isinstance(previous, pd.DataFrame) else previous or {}
     found = [known.get(customer or "", {}) for customer in inputs.ids]
     codes = tuple(_text(entry.get("tier")) for entry in found)
     since = tuple(_day(entry.get("since")) for entry in found)

@@ -8,7 +8,8 @@ policy can be known without the data.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -190,10 +191,12 @@ class Described(Protocol):
 
 def column(frame: pd.DataFrame | FeatureRows, name: str | None) -> Floats:
     """Numeric column as float64, NaN where null or where the table has no such column. Shape (n,)."""
-    if name is None or name not in frame.columns:
+    if name is None:
         return np.full(len(frame), np.nan)
     if isinstance(frame, FeatureRows) and name in frame.places:
         return frame.block[:, frame.places[name]].copy()
+    if name not in frame.columns:
+        return np.full(len(frame), np.nan)
     cells = frame[name]
     if cells.dtype == np.float64:
         return cells.to_numpy(dtype=np.float64, copy=True)
@@ -205,16 +208,33 @@ def windowed(features: Sequence[Described], stem: str) -> list[tuple[int, str]]:
     return sorted((f.window_days, f.name) for f in features if f.window_days and f.name == f"{stem}_{f.window_days}d")
 
 
-def facts(frame: pd.DataFrame | FeatureRows, prediction: Predicted, features: Sequence[Described]) -> dict[str, Floats]:
+@dataclass(frozen=True, slots=True)
+class FactColumns:
+    """Columns that facts are read from, worked out once for a catalog; by fact, None where no feature shows it."""
+
+    names: Mapping[str, str | None]
+    recent_days: float
+    long_days: float
+
+    @classmethod
+    def of(cls, features: Sequence[Described]) -> Self:
+        """Columns among these features."""
+        names: dict[str, str | None] = {name: name for name in _PLAIN}
+        names |= {fact: _at(windowed(features, stem), 0) for fact, stem in _SHORTEST.items()}
+        names |= {fact: _at(windowed(features, stem), -1) for fact, stem in _LONGEST.items()}
+        orders = windowed(features, "order_count")
+        spans = (float(orders[0][0]), float(orders[-1][0])) if len(orders) > 1 else (np.nan, np.nan)
+        return cls(names, *spans)
+
+
+def facts(frame: pd.DataFrame | FeatureRows, prediction: Predicted, columns: FactColumns) -> dict[str, Floats]:
     """Raw facts of each customer, by the names of `FACT_NAMES`; NaN where not known. Arrays of shape (n,)."""
     found = {name: _predicted(prediction, name, len(frame)) for name in PREDICTED}
-    found |= {name: column(frame, name) for name in _PLAIN}
+    found |= {fact: column(frame, name) for fact, name in columns.names.items()}
     found |= {fact: _first(frame, names) for fact, names in _FIRST_OF.items()}
-    found |= {fact: column(frame, _at(windowed(features, stem), 0)) for fact, stem in _SHORTEST.items()}
-    found |= {fact: column(frame, _at(windowed(features, stem), -1)) for fact, stem in _LONGEST.items()}
-    orders = windowed(features, "order_count")
-    spans = (float(orders[0][0]), float(orders[-1][0])) if len(orders) > 1 else (np.nan, np.nan)
-    found["recent_days"], found["long_days"] = (np.full(len(frame), span) for span in spans)
+    found["recent_days"], found["long_days"] = (
+        np.full(len(frame), span) for span in (columns.recent_days, columns.long_days)
+    )
     return found
 
 

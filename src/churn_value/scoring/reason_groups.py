@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from churn_value.estimators.compiled import compiled
 from churn_value.scoring.quantities import Described, Floats
 from churn_value.scoring.reason_catalog import BY_FEATURE
 
@@ -42,8 +43,6 @@ class Grouping:
     ----------
     groups
         G groups.
-    turns
-        For the first feature of the groups, the second …: which groups have one, and its place.
     order
         Places of the features, group after group, shape (k,).
     member
@@ -53,7 +52,6 @@ class Grouping:
     """
 
     groups: tuple[Group, ...]
-    turns: tuple[tuple[Places, Places], ...]
     order: Places
     member: Places
     starts: Places
@@ -63,13 +61,9 @@ class Grouping:
         """Grouping of a model's features."""
         groups = groups_of(features)
         sizes = [len(group.places) for group in groups]
-        turns = []
-        for turn in range(max(sizes, default=0)):
-            having = [position for position, size in enumerate(sizes) if size > turn]
-            turns.append((_whole(having), _whole([groups[position].places[turn] for position in having])))
         order = _whole([place for group in groups for place in group.places])
         starts = _whole([0, *accumulate(sizes)][:-1])
-        return cls(groups, tuple(turns), order, np.repeat(np.arange(len(groups)), sizes), starts)
+        return cls(groups, order, np.repeat(np.arange(len(groups)), sizes), starts)
 
     def sums(self, contributions: Floats) -> Floats:
         """Sum of each group's contributions, added one column after the other so that bits do not depend on the batch.
@@ -84,8 +78,7 @@ class Grouping:
         ndarray of shape (n, G)
         """
         sums = np.zeros((len(contributions), len(self.groups)))
-        for having, places in self.turns:
-            sums[:, having] += contributions[:, places]
+        _add(contributions, self.order, self.member, sums)
         return sums
 
     def speakers(self, contributions: Floats, sums: Floats, known: npt.NDArray[np.bool_]) -> Places:
@@ -101,6 +94,13 @@ class Grouping:
         place = np.append(self.order, NOBODY)
         found: Places = place[np.minimum.reduceat(first, self.starts, axis=1)]
         return found
+
+
+@compiled
+def _add(contributions: Floats, order: Places, member: Places, sums: Floats) -> None:
+    for row in range(len(contributions)):
+        for place in range(len(order)):
+            sums[row, member[place]] += contributions[row, order[place]]
 
 
 def _whole(values: Sequence[int]) -> Places:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +31,14 @@ class Values:
     """Feature values as they were offered, by place among the model's features."""
 
     features: tuple[Described, ...]
-    columns: tuple[npt.NDArray[Any], ...]
+    rows: FeatureRows
     known: npt.NDArray[np.bool_]
     """Shape (n, k)."""
+
+    def cell(self, place: int, row: int) -> float | str:
+        """Value of a feature of a row."""
+        found: float | str = self.rows.cells(self.features[place].name).item(row)
+        return found
 
 
 def values_of(rows: pd.DataFrame | FeatureRows, features: Sequence[Described]) -> Values:
@@ -42,13 +46,12 @@ def values_of(rows: pd.DataFrame | FeatureRows, features: Sequence[Described]) -
     if not isinstance(rows, FeatureRows):
         numbers = [f.name for f in features if f.dtype == "number"]
         rows = FeatureRows.of(rows, numbers, [f.name for f in features if f.dtype != "number"])
-    known = np.zeros((len(rows), len(features)), dtype=np.bool_)
-    numeric = [place for place, feature in enumerate(features) if feature.name in rows.places]
-    known[:, numeric] = ~np.isnan(rows.block[:, [rows.places[features[place].name] for place in numeric]])
-    for place, feature in enumerate(features):
-        if feature.name in rows.texts:
-            known[:, place] = ~np.asarray(pd.isna(rows.texts[feature.name]), dtype=np.bool_)
-    return Values(tuple(features), tuple(rows.cells(feature.name) for feature in features), known)
+    places = [rows.places.get(feature.name, -1) for feature in features]
+    known = ~np.isnan(rows.block[:, places]) if rows.names else np.empty((len(rows), len(features)), dtype=np.bool_)
+    for place, at in enumerate(places):
+        if at < 0:
+            known[:, place] = [text is not None for text in rows.texts[features[place].name].tolist()]
+    return Values(tuple(features), rows, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ class Teller:
         direction: Direction = "up" if contribution > 0 else "down"
         key = (self._explained.head, self._language, speaker, direction, self._alike[row])
         spoken = self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._spoken(*key[2:]))
-        value: float | str = self._values.columns[speaker].item(row)
+        value = self._values.cell(speaker, row)
         return Reason(
             code,
             spoken.feature,

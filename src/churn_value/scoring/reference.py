@@ -19,7 +19,7 @@ import pandas as pd
 
 from churn_value.errors import BundleError, TooLittleData
 from churn_value.scoring.peers import NO_PEERS, Peers, counted_texts, typical_of
-from churn_value.scoring.quantities import Described, Floats, Predicted, column, facts
+from churn_value.scoring.quantities import Described, FactColumns, Floats, Predicted, column, facts
 
 SAMPLE_ROWS = 2_000
 Thresholds = tuple[float, ...]
@@ -145,7 +145,7 @@ class Reference:
         """
         if frame.empty:
             raise TooLittleData("a reference population needs customers", where="reference", received="0 rows")
-        known = facts(frame, prediction, features)
+        known = facts(frame, prediction, FactColumns.of(features))
         numbers = [f for f in features if f.dtype == "number"]
         texts = [f for f in features if f.dtype != "number"]
         columns = {f.name: column(frame, f.name) for f in numbers}

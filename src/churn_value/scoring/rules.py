@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -68,10 +69,7 @@ class OneOf:
 
     def mask(self, column: npt.NDArray[Any]) -> Mask:
         """Rows whose text is in the list."""
-        found = np.zeros(len(column), dtype=np.bool_)
-        for choice in self.choices:
-            found |= column == choice
-        return found
+        return np.array([text in self.choices for text in column.tolist()], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +157,8 @@ class When:
 
     def mask(self, quantities: Quantities, rows: int) -> Mask:
         """Rows that meet every demand."""
-        met = np.ones(rows, dtype=np.bool_)
-        for name, demand in self.demands:
-            met &= demand.mask(quantities[name])
-        return met
+        masks = [demand.mask(quantities[name]) for name, demand in self.demands]
+        return reduce(np.logical_and, masks) if masks else np.ones(rows, dtype=np.bool_)
 
 
 def when_of(written: Mapping[str, object], numbers: frozenset[str], texts: Mapping[str, frozenset[str]]) -> When:

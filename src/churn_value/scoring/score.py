@@ -6,6 +6,7 @@ or in another order, because everything it is compared with is frozen in the bun
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -22,9 +23,10 @@ from churn_value.scoring.answer_tiers import Levers
 from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
-from churn_value.scoring.habits_told import Habits, habits_in, naming
+from churn_value.scoring.habits_told import Habits, habits_of, naming
 from churn_value.scoring.inputs import Inputs, checked
 from churn_value.scoring.levers import LeverTeller, Tried
+from churn_value.scoring.offered import Offered
 from churn_value.scoring.overrides import Override, TierOverrides
 from churn_value.scoring.portrait import Subjects, portraits
 from churn_value.scoring.previous import Previous, previous_of
@@ -40,12 +42,12 @@ MOST_REASONS = 20
 
 def score(
     bundle: Bundle,
-    features: pd.DataFrame,
+    features: pd.DataFrame | Offered,
     *,
     locale: str = "en",
     explain: bool = True,
     top: int = 5,
-    previous: pd.DataFrame | None = None,
+    previous: pd.DataFrame | Mapping[str, Mapping[str, Any]] | None = None,
     overrides: TierOverrides | None = None,
     levers: bool = False,
     now: date | None = None,
@@ -60,7 +62,7 @@ def score(
     features
         One row per customer: ``customer_id`` (text), ``as_of`` (date) and the catalog's features. Habits beside them
         (see `recommendation.habits.with_habits`) go into portrait and actions, other columns are ignored. A missing
-        feature is read as null, with a warning, and the answer's status is ``partial``.
+        feature is read as null, with a warning, and the answer's status is ``partial``. Or the same as `Offered`.
     locale
         ``en`` or ``zh``, with or without a region.
     explain
@@ -69,8 +71,8 @@ def score(
         Reasons per head, 0 to 20.
     previous
         Customers' previous answers: ``customer_id``, ``tier``, ``since``, and if known ``own_tier``, ``own_since``,
-        ``history`` and ``lifecycle`` (see `previous`). Without them no tier is held and no stage depends on the one
-        before.
+        ``history`` and ``lifecycle`` (see `previous`); a table, or by customer_id. Without them no tier is held and no
+        stage depends on the one before.
     overrides
         Tiers set by hand; one that has expired by `now` (else by the row's as_of) is left aside.
     levers
@@ -97,15 +99,17 @@ def score(
     if not 0 <= top <= MOST_REASONS:
         raise RequestError("top must be 0 to 20", code="TOP_OUT_OF_RANGE", where="top", received=str(top))
     language = language_of(locale)
-    inputs = checked(features, bundle.expected, undated=EPOCH if bundle.config.is_snapshot else None)
+    offered = features if isinstance(features, Offered) else Offered.of(features, bundle.expected)
+    inputs = checked(offered, bundle.expected, undated=EPOCH if bundle.config.is_snapshot else None)
     if overrides is not None:
         overrides.check(bundle.policy.tiers.codes)
     prior = previous_of(previous, inputs, bundle.policy)
-    rows = np.flatnonzero(inputs.valid & eligible(features, bundle.config))
+    rows = np.flatnonzero(inputs.valid & eligible(offered, bundle.config))
     assembler = Assembler(bundle, inputs, now)
     if not rows.size:
         return [assembler.unscored(row) for row in range(len(inputs.ids))]
-    taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now=now, habits=habits_in(features, rows))
+    habits = [habits_of(offered.habits[row]) for row in rows.tolist()]
+    taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now=now, habits=habits)
     batch = _batch(bundle, taken, language=language, levers=levers, threads=threads)
     told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
     places = {row: at for at, row in enumerate(rows.tolist())}
@@ -160,7 +164,7 @@ class _Scored:
     @classmethod
     def of(cls, bundle: Bundle, frame: pd.DataFrame | FeatureRows, before: Previous, threads: int) -> _Scored:
         prediction = bundle.model.predict(frame, threads=threads)
-        known = facts(frame, prediction, bundle.catalog.features)
+        known = facts(frame, prediction, bundle.fact_columns)
         quantities = standing(known, bundle.frozen, before.lifecycle)
         placed = place(quantities, bundle.policy, before.before)
         return cls(prediction, known, quantities | {TIER_STEPS: placed.steps_apart}, placed)
@@ -180,7 +184,7 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, thr
         prediction=scored.prediction,
         cells=cells_of(quantities, scored.prediction),
         tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
-        portraits=portraits(subjects, worn, features=bundle.catalog.features, policy=policy, language=language),
+        portraits=portraits(subjects, worn, shown=bundle.shown, policy=policy, language=language),
         actions=naming(actions(policy, quantities, size, language), rows.habits, policy, language),
         disagreements=disagreements(policy, quantities, size, language),
         levers=_levers(bundle, rows, language, threads) if levers else None,

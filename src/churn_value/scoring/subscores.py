@@ -30,9 +30,13 @@ def weighted(parts: Sequence[tuple[float, Floats]]) -> Floats:
     weight = np.zeros_like(total)
     for share, values in parts:
         known = ~np.isnan(values)
-        total += np.where(known, share * np.where(known, values, 0.0), 0.0)
-        weight += np.where(known, share, 0.0)
-    return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
+        total += np.where(known, share * values, 0.0)
+        weight += share * known
+    return total / np.where(weight > 0, weight, np.nan)
+
+
+def _or_zero(values: Floats) -> Floats:
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def typical_gap(facts: Facts, reference: Reference) -> Floats:
@@ -89,12 +93,12 @@ def satisfaction(facts: Facts, reference: Reference, rule: SatisfactionRule) -> 
     number of answers, k = `shrink_answers`, and the prior is the population's median level (0.5 if nobody ever
     answered). Missing for a customer who never answered and never complained: not asked is not unhappy.
     """
-    level, answers = facts["satisfaction_level"], np.nan_to_num(facts["answers"], nan=1.0)
+    level, answers = facts["satisfaction_level"], np.where(np.isnan(facts["answers"]), 1.0, facts["answers"])
     heard = np.where(np.isnan(level), 0.0, answers)
     median = reference.quantile("satisfaction_level", 50)
     prior = 0.5 if np.isnan(median) else median
-    shrunk = (heard * np.nan_to_num(level) + rule.shrink_answers * prior) / (heard + rule.shrink_answers)
-    complaints, tickets = np.nan_to_num(facts["complaint_count"]), np.nan_to_num(facts["open_tickets"])
+    shrunk = (heard * _or_zero(level) + rule.shrink_answers * prior) / (heard + rule.shrink_answers)
+    complaints, tickets = _or_zero(facts["complaint_count"]), _or_zero(facts["open_tickets"])
     penalty = rule.points_per_complaint * complaints + rule.points_per_open_ticket * tickets
     score = np.maximum(0.0, 100.0 * shrunk - np.minimum(rule.max_penalty_points, penalty))
     return np.where(np.isnan(level) & (complaints + tickets == 0), np.nan, score)
@@ -108,7 +112,7 @@ def payment(facts: Facts, rule: PaymentRule) -> Floats:
     """
     late, overdue = facts["late_share"], facts["overdue_share"]
     late = np.where(np.isnan(late), overdue, late)
-    days = np.maximum(0.0, np.nan_to_num(facts["days_late_mean"]))
+    days = np.maximum(0.0, _or_zero(facts["days_late_mean"]))
     return 100.0 * (1.0 - (late + overdue) / 2.0) * rule.halved_at_days_late / (rule.halved_at_days_late + days)
 
 

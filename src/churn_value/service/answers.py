@@ -10,20 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
-
 from churn_value.errors import ChurnValueError
 from churn_value.scoring.answer import SCHEMA_VERSION, Answer, ModelName, PolicyName
+from churn_value.scoring.offered import Offered
 from churn_value.scoring.score import score
 from churn_value.service.champion import Served
 from churn_value.service.description import model_name, policy_name
-from churn_value.service.gathered import gather
+from churn_value.service.gathered import Gathered, gather
 from churn_value.service.isolation import isolated
 from churn_value.service.log_entries import Asked, Pending
 from churn_value.service.problems import refusal
 from churn_value.service.requests import FAULTS, ItemFault, Request
 from churn_value.service.serving import Serving
-from churn_value.service.store import FeatureStore
 
 Result = dict[str, Any]
 ENVELOPE_KEYS = ("model", "policy")
@@ -51,9 +49,9 @@ def respond(request: Request, serving: Serving, *, request_id: str, now: datetim
     served = serving.champion.current
     if served is None:
         raise refusal("NO_MODEL")
-    rows, faults = gather(request, served, serving, now)
-    results, more_faults = _scored(rows, request, served, serving, request_id=request_id, now=now)
-    for index, fault in (faults | more_faults).items():
+    found = gather(request, served, serving, now)
+    results, more_faults = _scored(found, request, served, serving, request_id=request_id, now=now)
+    for index, fault in (found.faults | more_faults).items():
         results[index] = _fault_result(fault, index, request.customer_ids[index])
     return {
         "schema_version": SCHEMA_VERSION,
@@ -66,7 +64,7 @@ def respond(request: Request, serving: Serving, *, request_id: str, now: datetim
 
 
 def _scored(
-    rows: Mapping[int, pd.DataFrame],
+    gathered: Gathered,
     request: Request,
     served: Served,
     serving: Serving,
@@ -77,33 +75,32 @@ def _scored(
     """Results of the gathered rows, and the faults of those that cannot be scored at all."""
     by_hand = serving.by_hand.current.known_to(served.bundle.policy.tiers.codes)
 
-    def attempt(indices: Sequence[int]) -> tuple[list[Answer], pd.DataFrame, pd.DataFrame | None]:
-        frame = pd.concat([rows[index] for index in indices], ignore_index=True)
-        previous = _previous(frame["customer_id"].tolist(), serving.store)
+    def attempt(indices: Sequence[int]) -> tuple[list[Answer], Offered]:
+        offered = Offered.joined([gathered.rows[index] for index in indices])
         found = score(
             served.bundle,
-            frame,
+            offered,
             locale=request.locale,
             explain=request.explain,
             top=request.top,
-            previous=previous,
+            previous=gathered.previous,
             overrides=by_hand,
             levers=request.levers,
             now=now.date(),
         )
-        return found, frame, previous
+        return found, offered
 
     asked = _asked(request, served, request_id, now)
     results: dict[int, Result] = {}
     faults: dict[int, ItemFault] = {}
-    for group in _alike(rows):
+    for group in _alike(gathered.rows):
         for indices, outcome in isolated(group, attempt):
             if isinstance(outcome, ChurnValueError):
                 faults[indices[0]] = ItemFault("NOT_SCORABLE")
                 continue
-            found, frame, previous = outcome
+            found, offered = outcome
             made = {index: _as_result(one, index) for index, one in zip(indices, found, strict=True)}
-            serving.score_log.append(Pending(asked, frame, previous, by_hand, tuple(made.values())))
+            serving.score_log.append(Pending(asked, offered, gathered.previous, by_hand, tuple(made.values())))
             results |= made
     return results, faults
 
@@ -124,18 +121,12 @@ def _asked(request: Request, served: Served, request_id: str, now: datetime) -> 
     )
 
 
-def _alike(rows: Mapping[int, pd.DataFrame]) -> Iterable[list[int]]:
-    """Indices of rows that have the same columns, so that no concatenation invents a null."""
-    groups: dict[tuple[str, ...], list[int]] = {}
+def _alike(rows: Mapping[int, Offered]) -> Iterable[list[int]]:
+    """Indices of rows that were offered the same features, so that joining invents no null."""
+    groups: dict[tuple[frozenset[str], bool], list[int]] = {}
     for index, row in rows.items():
-        groups.setdefault(tuple(row.columns), []).append(index)
+        groups.setdefault((row.there, row.habits[0] is None), []).append(index)
     return groups.values()
-
-
-def _previous(customer_ids: Sequence[str], store: FeatureStore) -> pd.DataFrame | None:
-    """Previous answers of customers, as kept when the base was scored."""
-    found = [row for row in store.find(sorted(set(customer_ids))) if row is not None]
-    return store.previous(pd.concat(found, ignore_index=True)) if found else None
 
 
 def _as_result(answer: Answer, index: int) -> Result:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import ibis
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +19,7 @@ from churn_value.errors import FingerprintMismatch
 from churn_value.features.prepared import PreparedFeatures, table_of
 from churn_value.recommendation.live import LiveHabits
 from churn_value.scoring.bundle import Bundle
+from churn_value.scoring.offered import Expected, Offered
 from churn_value.service.event_ledger import StoredRow
 from churn_value.service.event_rows import Row, RowRules
 from churn_value.service.event_store import EventStore
@@ -27,7 +27,7 @@ from churn_value.service.requests import EventsItem, ItemFault
 from churn_value.tables.prepared import PreparedCleaning
 
 HARMLESS = frozenset({"DUPLICATE"})
-Gathered = tuple[dict[int, pd.DataFrame], dict[int, ItemFault]]
+Found = tuple[dict[int, Offered], dict[int, ItemFault]]
 Shape = tuple[tuple[str, frozenset[str]], ...]
 
 
@@ -50,6 +50,8 @@ class EventFeatures:
         What rows must be like.
     cleaning, features
         Statements prepared for the bundle's configuration and catalog.
+    expected
+        What the bundle expects of feature rows.
     habits
         The same for habits, None without purchases.
     """
@@ -57,6 +59,7 @@ class EventFeatures:
     rules: RowRules
     cleaning: PreparedCleaning
     features: PreparedFeatures
+    expected: Expected
     habits: LiveHabits | None = None
 
     @classmethod
@@ -75,6 +78,7 @@ class EventFeatures:
             RowRules(config, made.attributes),
             PreparedCleaning(config, made.attributes),
             PreparedFeatures(made, returns=returns),
+            bundle.expected,
             _habits_of(bundle, made.schemas.get("purchases")),
         )
 
@@ -96,11 +100,12 @@ class EventFeatures:
                     faults.setdefault(index, ItemFault("EVENTS_REFUSED", f"events.{table}: {reason}"))
         return tables, faults
 
-    def frame(self, tables: Mapping[str, pa.Table], asked: Sequence[tuple[str, date]]) -> pd.DataFrame:
+    def rows(self, tables: Mapping[str, pa.Table], asked: Sequence[tuple[str, date]]) -> Offered:
         """Features of (customer_id, as_of), each pair once, in their order."""
         used = {name: table for name, table in tables.items() if name in self.features.schemas}
         made = self.features.frame({name: table.select(_names(self, name)) for name, table in used.items()}, asked)
-        return made if self.habits is None else self.habits.beside(made, used.get("purchases"))
+        told = made if self.habits is None else self.habits.beside(made, used.get("purchases"))
+        return Offered.of(told, self.expected)
 
 
 def _habits_of(bundle: Bundle, purchases: ibis.Schema | None) -> LiveHabits | None:
@@ -122,8 +127,8 @@ def _under(index: int, row: Row) -> Row:
     return {**row, **own, "customer_id": str(index)}
 
 
-def features_from_events(items: Mapping[int, EventsItem], maker: EventFeatures | None, now: datetime) -> Gathered:
-    """One-row feature frame, or fault, of each item.
+def features_from_events(items: Mapping[int, EventsItem], maker: EventFeatures | None, now: datetime) -> Found:
+    """Feature row, or fault, of each item.
 
     Parameters
     ----------
@@ -136,7 +141,7 @@ def features_from_events(items: Mapping[int, EventsItem], maker: EventFeatures |
     """
     if maker is None:
         return {}, dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "events"))
-    rows: dict[int, pd.DataFrame] = {}
+    rows: dict[int, Offered] = {}
     faults: dict[int, ItemFault] = {}
     groups: dict[Shape, dict[int, Checked]] = {}
     for index, item in items.items():
@@ -150,15 +155,9 @@ def features_from_events(items: Mapping[int, EventsItem], maker: EventFeatures |
         faults |= refused
         good = {index: item for index, item in group.items() if index not in refused}
         if good:
-            made = maker.frame(tables, [(str(index), item.as_of) for index, item in good.items()])
-            rows |= _one_by_one(made, {index: item.customer_id for index, item in good.items()})
+            made = maker.rows(tables, [(str(index), item.as_of) for index, item in good.items()])
+            rows |= {index: made.row(place, item.customer_id) for place, (index, item) in enumerate(good.items())}
     return rows, faults
-
-
-def _one_by_one(made: pd.DataFrame, customer_ids: Mapping[int, str]) -> dict[int, pd.DataFrame]:
-    """Rows of a frame by index, each as a frame of its own with its customer's id."""
-    own = made.assign(customer_id=list(customer_ids.values()))
-    return {index: own.iloc[place : place + 1] for place, index in enumerate(customer_ids)}
 
 
 def live_as_of(now: datetime) -> date:
@@ -166,10 +165,8 @@ def live_as_of(now: datetime) -> date:
     return now.date() + timedelta(days=1)
 
 
-def features_from_store(
-    items: Mapping[int, tuple[str, date]], maker: EventFeatures | None, store: EventStore
-) -> Gathered:
-    """One-row feature frame, or fault, of each item, from the events in the store.
+def features_from_store(items: Mapping[int, tuple[str, date]], maker: EventFeatures | None, store: EventStore) -> Found:
+    """Feature row, or fault, of each item, from the events in the store.
 
     Parameters
     ----------
@@ -193,9 +190,9 @@ def features_from_store(
         # Another model took an attribute for a number that is text here, or the other way round.
         return {}, dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "customer_id"))
     asked = list(dict.fromkeys(known.values()))
-    made = maker.frame(tables, asked)
+    made = maker.rows(tables, asked)
     places = {pair: place for place, pair in enumerate(asked)}
-    return {index: made.iloc[places[pair] : places[pair] + 1] for index, pair in known.items()}, faults
+    return {index: made.row(places[pair]) for index, pair in known.items()}, faults
 
 
 def _tables(customers: Iterable[Mapping[str, Sequence[StoredRow]]], maker: EventFeatures) -> dict[str, pa.Table]:

@@ -8,20 +8,38 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
-import pandas as pd
-
+from churn_value.scoring.offered import Offered
 from churn_value.service.champion import Served
-from churn_value.service.events import Gathered, features_from_events, features_from_store, live_as_of
-from churn_value.service.given import frame_from_features
+from churn_value.service.events import features_from_events, features_from_store, live_as_of
+from churn_value.service.given import offered_features
 from churn_value.service.requests import EventsItem, FeaturesItem, ItemFault, LiveItem, Request, StoredItem
 from churn_value.service.serving import Serving
 from churn_value.service.store import FeatureStore
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the items of a request are scored from, or why one is not.
+
+    Attributes
+    ----------
+    rows, faults
+        One row, or the fault, of each item by its index.
+    previous
+        Previous answers by customer, as kept when the base was scored.
+    """
+
+    rows: dict[int, Offered] = field(default_factory=dict)
+    faults: dict[int, ItemFault] = field(default_factory=dict)
+    previous: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
 def gather(request: Request, served: Served, serving: Serving, now: datetime) -> Gathered:
-    """One-row feature frame, or fault, of each item.
+    """Row, or fault, of each item.
 
     Parameters
     ----------
@@ -34,7 +52,7 @@ def gather(request: Request, served: Served, serving: Serving, now: datetime) ->
     now
         Moment of scoring, UTC.
     """
-    faults = {index: item for index, item in enumerate(request.items) if isinstance(item, ItemFault)}
+    found = Gathered(faults={place: one for place, one in enumerate(request.items) if isinstance(one, ItemFault)})
     stored = {index: item.customer_id for index, item in enumerate(request.items) if isinstance(item, StoredItem)}
     given = {index: item for index, item in enumerate(request.items) if isinstance(item, FeaturesItem)}
     events = {index: item for index, item in enumerate(request.items) if isinstance(item, EventsItem)}
@@ -42,16 +60,28 @@ def gather(request: Request, served: Served, serving: Serving, now: datetime) ->
     live = {index: (item.customer_id, item.as_of or live_as_of(now)) for index, item in asked.items()}
     live |= _with_news(stored, served, serving, now)
     stored = {index: customer_id for index, customer_id in stored.items() if index not in live}
-    parts = [_from_table(stored, served, serving.store), _from_features(given, served)]
+    _from_table(stored, found, served, serving.store)
+    _from_features(given, found, served)
     if events:
-        parts.append(features_from_events(events, served.event_features, now))
+        _take(features_from_events(events, served.event_features, now), found)
     if live:
-        parts.append(_from_events(live, served, serving))
-    rows: dict[int, pd.DataFrame] = {}
-    for part_rows, part_faults in parts:
-        rows |= part_rows
-        faults |= part_faults
-    return rows, faults
+        _take(_from_events(live, served, serving), found)
+    _remember(found, serving.store)
+    return found
+
+
+def _take(part: tuple[dict[int, Offered], dict[int, ItemFault]], found: Gathered) -> None:
+    rows, faults = part
+    found.rows.update(rows)
+    found.faults.update(faults)
+
+
+def _remember(found: Gathered, store: FeatureStore) -> None:
+    """Previous answers of the customers that no table row was read for yet."""
+    others = sorted({str(row.ids[0]) for row in found.rows.values()} - found.previous.keys())
+    for customer_id, kept in zip(others, store.find(others), strict=True):
+        if kept is not None:
+            found.previous[customer_id] = kept.previous
 
 
 def _with_news(
@@ -72,7 +102,9 @@ def _usable(served: Served, serving: Serving) -> bool:
     return serving.events.is_open and serving.events.currency == served.bundle.config.currency
 
 
-def _from_events(items: Mapping[int, tuple[str, date]], served: Served, serving: Serving) -> Gathered:
+def _from_events(
+    items: Mapping[int, tuple[str, date]], served: Served, serving: Serving
+) -> tuple[dict[int, Offered], dict[int, ItemFault]]:
     """Features from the events in the store."""
     unavailable = dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "customer_id"))
     if not _usable(served, serving):
@@ -83,28 +115,23 @@ def _from_events(items: Mapping[int, tuple[str, date]], served: Served, serving:
         return {}, unavailable
 
 
-def _from_table(customer_ids: Mapping[int, str], served: Served, store: FeatureStore) -> Gathered:
+def _from_table(customer_ids: Mapping[int, str], found: Gathered, served: Served, store: FeatureStore) -> None:
     """Features from the last scored table."""
-    rows: dict[int, pd.DataFrame] = {}
-    faults: dict[int, ItemFault] = {}
-    needed = set(served.bundle.catalog.names)
-    for index, row in zip(customer_ids, store.find(list(customer_ids.values())), strict=True):
-        if row is None:
-            faults[index] = ItemFault("CUSTOMER_NOT_FOUND", "customer_id")
-        elif not needed.issubset(row.columns):
-            faults[index] = ItemFault("FEATURES_OUTDATED", "customer_id")
+    expected = served.bundle.expected
+    for index, kept in zip(customer_ids, store.find(list(customer_ids.values())), strict=True):
+        if kept is None:
+            found.faults[index] = ItemFault("CUSTOMER_NOT_FOUND", "customer_id")
+        elif not kept.has(expected):
+            found.faults[index] = ItemFault("FEATURES_OUTDATED", "customer_id")
         else:
-            rows[index] = row
-    return rows, faults
+            found.rows[index] = kept.offered(expected)
+            found.previous[customer_ids[index]] = kept.previous
 
 
-def _from_features(items: Mapping[int, FeaturesItem], served: Served) -> Gathered:
+def _from_features(items: Mapping[int, FeaturesItem], found: Gathered, served: Served) -> None:
     """Features that the caller sent."""
-    rows: dict[int, pd.DataFrame] = {}
-    faults: dict[int, ItemFault] = {}
     for index, item in items.items():
         try:
-            rows[index] = frame_from_features(item, served.bundle)
+            found.rows[index] = offered_features(item, served.bundle.expected)
         except ItemFault as fault:
-            faults[index] = fault
-    return rows, faults
+            found.faults[index] = fault

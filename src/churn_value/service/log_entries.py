@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from churn_value.scoring.offered import Offered
 from churn_value.scoring.overrides import Override, TierOverrides
 
 # Told by the entry itself, or of one request only.
@@ -47,8 +48,8 @@ class Pending:
     """Answers on their way into the log, with what `score` was given. Nothing of it may change any more."""
 
     asked: Asked
-    frame: pd.DataFrame
-    previous: pd.DataFrame | None
+    offered: Offered
+    previous: Mapping[str, Mapping[str, Any]]
     overrides: TierOverrides
     results: Sequence[Mapping[str, Any]]
 
@@ -75,25 +76,20 @@ def plain(value: Any) -> Any:
 def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """Entries of answers, customers under the name that `name` gives them."""
     asked = {**asdict(pending.asked), "at": pending.asked.at.isoformat()}
-    columns = [column for column in pending.frame.columns if column != "customer_id"]
-    cells = pending.frame[columns].to_dict("list")
-    earlier = {} if pending.previous is None else {row["customer_id"]: row for row in _rows(pending.previous)}
-    for place, (customer_id, result) in enumerate(zip(pending.frame["customer_id"], pending.results, strict=True)):
+    cells = pending.offered.cells()
+    for place, (one, result) in enumerate(zip(pending.offered.ids, pending.results, strict=True)):
+        customer_id = str(one)
         override = pending.overrides.by_customer.get(customer_id)
-        before = earlier.get(customer_id)
+        before = pending.previous.get(customer_id)
         yield {
             "kind": "answer",
             **asked,
             "customer": name(customer_id),
-            "features": {column: plain(cells[column][place]) for column in columns},
-            "previous": None if before is None else plain({**before, "customer_id": None}),
+            "features": {column: plain(values[place]) for column, values in cells.items()},
+            "previous": plain(before) if before else None,
             "override": None if override is None else plain({**asdict(override), "customer_id": None}),
             "answer": {key: plain(value) for key, value in result.items() if key not in APART},
         }
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
 
 
 def frame_of(entry: Mapping[str, Any], numbers: frozenset[str]) -> pd.DataFrame:
@@ -107,10 +103,10 @@ def frame_of(entry: Mapping[str, Any], numbers: frozenset[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def previous_in(entry: Mapping[str, Any]) -> pd.DataFrame | None:
-    """The previous answer an entry was made with."""
+def previous_in(entry: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The previous answer an entry was made with, by customer."""
     before = entry["previous"]
-    return None if before is None else pd.DataFrame([{**before, "customer_id": entry["customer"]}])
+    return {} if before is None else {entry["customer"]: before}
 
 
 def overrides_in(entry: Mapping[str, Any]) -> TierOverrides:

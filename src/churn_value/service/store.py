@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ import pyarrow.parquet as pq
 
 from churn_value.errors import SchemaError
 from churn_value.monitoring.archive import BESIDE, beside_previous
+from churn_value.scoring.offered import Expected, Offered
 
 KEYS = ("customer_id", "as_of")
 PREVIOUS = BESIDE
@@ -55,6 +58,60 @@ def _hashes(ids: Sequence[str] | npt.NDArray[np.object_]) -> npt.NDArray[np.uint
     return pd.util.hash_array(np.asarray(ids, dtype=object), categorize=False)
 
 
+class Group:
+    """A row group in memory; what requests read of it is made once, when the first of them asks.
+
+    Parameters
+    ----------
+    frame
+        As it stands in the file.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.ids: list[object] = frame["customer_id"].tolist()
+        self.days: list[str] = [str(day) for day in frame["as_of"].tolist()]
+        # The numbers stand in it twice: as they were read, and as they are offered.
+        self.size_bytes = 2 * int(frame.memory_usage().sum())
+        self._names = [name for name in frame.columns if name.startswith(PREVIOUS)]
+        self._previous = [frame[name].tolist() for name in self._names]
+        self._offered: tuple[Expected, Offered] | None = None
+
+    def offered(self, expected: Expected) -> Offered:
+        """Rows as a bundle expects them; those for the last bundle that asked are kept."""
+        kept = self._offered
+        if kept is None or kept[0] is not expected:
+            self._offered = kept = expected, Offered.of(self.frame, expected)
+        return kept[1]
+
+    def previous(self, place: int) -> dict[str, Any]:
+        """Previous answer of a row, as it was scored with; empty when there was none."""
+        return {
+            name.removeprefix(PREVIOUS): cells[place] for name, cells in zip(self._names, self._previous, strict=True)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One row of the table."""
+
+    group: Group
+    place: int
+
+    def has(self, expected: Expected) -> bool:
+        """Whether the table has all the features that a bundle expects."""
+        return set(self.group.frame.columns).issuperset(feature.name for feature in expected.features)
+
+    def offered(self, expected: Expected) -> Offered:
+        """The row, ready to be scored."""
+        return self.group.offered(expected).row(self.place)
+
+    @property
+    def previous(self) -> dict[str, Any]:
+        """Previous answer that the row was scored with."""
+        return self.group.previous(self.place)
+
+
 class _Snapshot:
     """One opened state of the file; the open handle keeps its bytes readable after a rename."""
 
@@ -70,7 +127,7 @@ class _Snapshot:
         unsorted = np.concatenate([np.empty(0, np.uint64), *hashes])
         self._order = np.argsort(unsorted, kind="stable")
         self._sorted = unsorted[self._order]
-        self._cache: OrderedDict[int, tuple[pd.DataFrame, int]] = OrderedDict()
+        self._cache: OrderedDict[int, Group] = OrderedDict()
 
     def _ids_hashed(self, group: int) -> npt.NDArray[np.uint64]:
         column = self._file.read_row_group(group, columns=["customer_id"]).column(0)
@@ -79,27 +136,25 @@ class _Snapshot:
     def __len__(self) -> int:
         return len(self._order)
 
-    def rows(self, customer_id: str, cache_bytes: int) -> pd.DataFrame | None:
-        """One row: the customer's latest, or None."""
+    def row(self, customer_id: str, cache_bytes: int) -> Kept | None:
+        """The customer's latest row, or None."""
         value = _hashes([customer_id])[0]
         first, last = np.searchsorted(self._sorted, value, "left"), np.searchsorted(self._sorted, value, "right")
         found = [self._row(int(position), cache_bytes) for position in self._order[first:last]]
-        own = [row for row in found if row["customer_id"].iloc[0] == customer_id]
-        return max(own, key=lambda row: str(row["as_of"].iloc[0])) if own else None
+        own = [row for row in found if row.group.ids[row.place] == customer_id]
+        return max(own, key=lambda row: row.group.days[row.place]) if own else None
 
-    def _row(self, position: int, cache_bytes: int) -> pd.DataFrame:
+    def _row(self, position: int, cache_bytes: int) -> Kept:
         group = int(np.searchsorted(self._starts, position, "right")) - 1
-        start = position - int(self._starts[group])
-        return self._group(group, cache_bytes).iloc[start : start + 1]
+        return Kept(self._group(group, cache_bytes), position - int(self._starts[group]))
 
-    def _group(self, group: int, cache_bytes: int) -> pd.DataFrame:
+    def _group(self, group: int, cache_bytes: int) -> Group:
         if group not in self._cache:
-            frame = self._file.read_row_group(group).to_pandas()
-            self._cache[group] = (frame, int(frame.memory_usage().sum()))
+            self._cache[group] = Group(self._file.read_row_group(group).to_pandas())
         self._cache.move_to_end(group)
-        while len(self._cache) > 1 and sum(size for _, size in self._cache.values()) > cache_bytes:
+        while len(self._cache) > 1 and sum(one.size_bytes for one in self._cache.values()) > cache_bytes:
             self._cache.popitem(last=False)
-        return self._cache[group][0]
+        return self._cache[group]
 
 
 class FeatureStore:
@@ -153,17 +208,10 @@ class FeatureStore:
             return
         self.fault = None
 
-    def previous(self, rows: pd.DataFrame) -> pd.DataFrame | None:
-        """Previous answers kept beside the features in `rows`; None when the table has none."""
-        names = [name for name in rows.columns if name.startswith(PREVIOUS)]
-        if not names:
-            return None
-        return rows[["customer_id", *names]].rename(columns={name: name.removeprefix(PREVIOUS) for name in names})
-
-    def find(self, customer_ids: Sequence[str]) -> list[pd.DataFrame | None]:
-        """One-row frame (customer_id, as_of, features, previous answer) per customer; None where never scored."""
+    def find(self, customer_ids: Sequence[str]) -> list[Kept | None]:
+        """Row of each customer; None where never scored."""
         snapshot = self._snapshot
         if snapshot is None:
             return [None] * len(customer_ids)
         with self._lock:
-            return [snapshot.rows(customer_id, self._cache_bytes) for customer_id in customer_ids]
+            return [snapshot.row(customer_id, self._cache_bytes) for customer_id in customer_ids]

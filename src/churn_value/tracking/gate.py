@@ -242,8 +242,7 @@ def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Co
                 "neither serve nor compare with; the baselines alone decide."
             ),
             text_zh=(
-                f"现任冠军({champion})由另一版本的 churn_value 生成,当前版本既无法提供服务也无法与之比较;"
-                "仅由基线决定。"
+                f"现任冠军({champion})由另一版本的 churn_value 生成,当前版本既无法提供服务也无法与之比较;仅由基线决定。"
             ),
         )
         return

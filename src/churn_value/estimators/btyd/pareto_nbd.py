@@ -10,13 +10,14 @@ Expressions, brucehardie.com/notes/009.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaln
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators.btyd.continued_fraction import fraction
 from churn_value.estimators.btyd.history import History, refuse_empty
+from churn_value.estimators.btyd.pareto_kernels import fraction, log_bracket
 from churn_value.estimators.btyd.search import maximise
 
 STARTS = ((0.6, 0.3, 0.6, 0.3), (2.0, 0.5, 0.3, 1.0), (0.3, 0.05, 1.5, 3.0))
@@ -26,6 +27,7 @@ SINGULAR = 1e-6
 FALLBACK = "nbd_without_leaving"
 
 
+@lru_cache(maxsize=16)
 def _terms(alpha: float, beta: float) -> int:
     """Pairs of the continued fraction that suffice for any customer of a population; no more than 64.
 
@@ -68,33 +70,15 @@ class _Rates:
     terms: int
 
 
-def _log_bracket(rates: _Rates, x: FloatArray, tx: FloatArray, T: FloatArray) -> FloatArray:
-    """Log of ``(alpha + T)^-(r + x) (beta + T)^-s + s / (r + s + x) A0`` of the likelihood, as a sum of two positives.
+def _column(value: float | FloatArray, rows: int) -> FloatArray:
+    return np.ascontiguousarray(value) if isinstance(value, np.ndarray) else np.full(rows, value)
 
-    Integrating by parts turns the difference in A0, which cancels for frequent buyers, into
-    ``(s h(tx) + (r + x) h(T)) / (r + s + x)``. Euler's transformation then takes the large powers out of both
-    hypergeometric functions, each written with the larger of alpha and beta so that its argument is within 0 and 1.
-    """
-    r, alpha, s, beta = rates.r, rates.alpha, rates.s, rates.beta
-    shape, total = r + x, r + s + x
-    more = np.asarray(alpha >= beta)
-    gap = np.abs(alpha - beta)
-    larger = np.maximum(alpha, beta)
-    early = np.where(more, shape, s + 1), gap / (larger + tx)
-    late = np.where(more, shape + 1, s), gap / (larger + T)
-    first = np.where(
-        more,
-        -shape * np.log(alpha + tx) - s * np.log(beta + tx),
-        -(shape - 1) * np.log(alpha + tx) - (s + 1) * np.log(beta + tx),
-    )
-    second = np.where(
-        more,
-        -(shape + 1) * np.log(alpha + T) - (s - 1) * np.log(beta + T),
-        -shape * np.log(alpha + T) - s * np.log(beta + T),
-    )
-    first = first + np.log(s / total * _hypergeometric_of_one(early[0], total + 1, early[1], rates.terms))
-    second = second + np.log(shape / total * _hypergeometric_of_one(late[0], total + 1, late[1], rates.terms))
-    bracket: FloatArray = np.logaddexp(first, second)
+
+def _log_bracket(rates: _Rates, x: FloatArray, tx: FloatArray, T: FloatArray) -> FloatArray:
+    """Log of the likelihood's bracket, shape (n,); see `pareto_kernels.log_bracket`."""
+    r, alpha, s, beta = (_column(value, len(x)) for value in (rates.r, rates.alpha, rates.s, rates.beta))
+    bracket = np.empty(len(x))
+    log_bracket(r, alpha, s, beta, _column(x, len(x)), _column(tx, len(x)), _column(T, len(x)), rates.terms, bracket)
     return bracket
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_value.estimators.btyd.continued_fraction import BLOCK, fraction
+from churn_value.estimators.btyd.pareto_kernels import BLOCK, fraction
 
 
 def compiled(b, c, z, terms):
