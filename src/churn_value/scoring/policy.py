@@ -11,6 +11,7 @@ import hashlib
 import json
 import typing
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -162,7 +163,7 @@ class Policy(Strict):
         """Rules of one list, read and checked, in their order."""
         return self._whens[place]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the canonical JSON of every setting, defaults included."""
         text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=False)

@@ -11,6 +11,7 @@ BentoML's own limits lie outside ours and are set so wide that ours refuse first
 
 from __future__ import annotations
 
+import gc
 import logging
 from threading import Lock, current_thread, main_thread
 
@@ -46,6 +47,9 @@ class _Front:
         with self._lock:
             serving = Serving(options, settings)
             serving.start()
+            # What is loaded stays: the collector need not look through it again and again while requests are answered.
+            gc.collect()
+            gc.freeze()
             self.serving, self.application = serving, application(serving)
 
     def drain(self) -> None:

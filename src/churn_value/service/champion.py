@@ -15,10 +15,12 @@ from pathlib import Path
 
 from churn_value.errors import ChurnValueError
 from churn_value.scoring.bundle import Bundle, load_bundle
+from churn_value.scoring.offered import Offered
 from churn_value.scoring.pointer import bundle_folder, parse, read_bytes
 from churn_value.scoring.shelf import read_checked
 from churn_value.service.events import EventFeatures, maker_of
 from churn_value.service.trial import try_in_child
+from churn_value.timeline import EPOCH
 
 POLLS_BETWEEN_RETRIES = 20
 log = logging.getLogger("churn_value.service")
@@ -101,4 +103,11 @@ class Champion:
             # Nothing altered costs a child process; and a worker that serves nobody yet has nothing to lose.
             read_checked(place, None)
             self.trial(place)
-        return Served(load_bundle(place), pointer.version, pointer.run_id or None)
+        return Served(_warmed(load_bundle(place)), pointer.version, pointer.run_id or None)
+
+
+def _warmed(bundle: Bundle) -> Bundle:
+    """The bundle after a row of which nothing is known was explained: no caller waits for what is made by first use."""
+    nobody = Offered.one("", EPOCH, {}, bundle.expected)
+    bundle.model.contributions(nobody.rows)
+    return bundle
