@@ -87,7 +87,8 @@ def contacts(found: dict[str, Any]) -> str:
         f"are known. A contact costs {found['cost']:g} and keeps a leaver with probability {found['success']:g}. *True*"
         " is the sum of p v s − c under the truth; *gone stay gone* is the same if nobody who has already left for "
         "good can be won back. Lift: our true profit over the rule's. Rules choose as many customers of the same base, "
-        "those not as good as gone (churn probability up to 99 %), and once more of everybody."
+        "those not as good as gone (churn probability up to 99 %), and once more of everybody. Where one of everybody "
+        "is ahead under *true* (lift below 1), it is by contacting who has left already: see the last column."
     )
     heads = ["budget for", "contacts", "expected", "80 % interval", "true", "futures inside", "as good as gone"]
     ours = [
