@@ -230,7 +230,8 @@ def _blended(rows: Rows, growing: Growing) -> _Blended:
 def _prior(names: Sequence[str]) -> FloatArray:
     """Weights of some parts to start from, summing to 1."""
     prior = np.asarray([PRIOR_WEIGHTS[name] for name in names])
-    return prior / prior.sum()
+    shares: FloatArray = prior / prior.sum()
+    return shares
 
 
 def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration: Rows, threads: int) -> ChurnHead:
