@@ -42,7 +42,7 @@ def point(config: Config, tables: Tables, as_of: date, studies: Path) -> Point:
     studies.parent.mkdir(parents=True, exist_ok=True)
     searched = search(data, then, storage=studies, on_trial=lambda _: None)
     model = fitted(data, then, searched)
-    # A replay shows no intervals: resampling every system 200 times took a third of its time.
+    # A replay shows no intervals, so nothing is resampled.
     evaluation = judge(then, known, data, model, None, resamples=1).evaluation
     return point_of(evaluation, model.predict(data.fold("test")).churn_probability)
 

@@ -10,10 +10,12 @@ import pandas as pd
 import typer
 
 from churn_value.cli import main, stderr, stdout, step, table
-from churn_value.config import load_config
+from churn_value.config import Config, load_config
+from churn_value.errors import GateRefused
 from churn_value.service.client import Client, Result
 from churn_value.service.serve import running
 from churn_value.settings import Settings
+from churn_value.tracking.exported import champion_folder
 from pipelines import fetch_data, promote, score, train
 
 CONFIG = Path("configs/completejourney.yaml")
@@ -48,6 +50,22 @@ def show(answer: Result) -> None:
         stdout.print(table(f"why {title}", ("", "reason", "in words"), rows))
 
 
+def promoted(config: Config, settings: Settings) -> str:
+    """What the gate decided: a demo on data that has a champion already may well not beat it, and goes on with it.
+
+    Raises
+    ------
+    GateRefused
+        When there is no champion to go on with.
+    """
+    try:
+        return f"champion of {config.name} is version {promote.run(config, settings).version.number}"
+    except GateRefused:
+        if champion_folder(settings.exported(config.name)) is None:
+            raise
+        return f"the champion of {config.name} stays: the new model is not better; the answers below are the champion's"
+
+
 def command(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the service up until Ctrl-C.")] = False,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="As in pipelines.train.")] = None,
@@ -59,8 +77,7 @@ def command(
     trained = train.run(config, settings)
     train.show(trained)
     promote.show(promote.verdict_of(config, settings))
-    promotion = promote.run(config, settings)
-    stderr.print(f"champion of {config.name} is version {promotion.version.number}")
+    stderr.print(promoted(config, settings))
     scored = score.run(config, settings)
     score.show(scored)
     with running(config.name, settings=settings) as url:
