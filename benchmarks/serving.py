@@ -142,12 +142,18 @@ def command(
         given = prepared(loaded, settings, champion, Path(scratch), peer_python)
         for name in WAYS:
             with step(f"asking {name}"):
-                rows += list(measured(given, name, plan, cores))
-    RESULTS.parent.mkdir(exist_ok=True)
-    told = {"config": loaded.name, "commit": commit(), "quick": quick, "features": len(given.names)}
-    content = {**told, "one_core_each": cores[0] != cores[1], "ratios": ratios(rows), "rows": rows}
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+                for row in measured(given, name, plan, cores):
+                    rows.append(row)
+                    told = {"config": loaded.name, "commit": commit(), "quick": quick, "features": len(given.names)}
+                    _keep({**told, "one_core_each": cores[0] != cores[1], "ratios": {}, "rows": rows})
+    _keep({**json.loads(RESULTS.read_text()), "ratios": ratios(rows)})
     show(rows)
+
+
+def _keep(content: dict[str, Any]) -> None:
+    """Write what is known so far: a long run that is stopped has not been for nothing."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

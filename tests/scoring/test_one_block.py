@@ -94,11 +94,11 @@ def test_a_row_given_cell_by_cell_is_answered_as_the_table_s(bundle):
 
 def test_what_was_offered_can_be_told_again(bundle):
     frame = spoiled(5, seed=6)
-    told = Offered.of(frame, bundle.expected).cells()
-    assert next(iter(told)) == "as_of"
-    assert "late_share" not in told
-    for name in set(told) - {"as_of"}:
-        assert told[name] == [None if pd.isna(cell) else cell for cell in frame[name].tolist()]
+    told = list(Offered.of(frame, bundle.expected).records())
+    assert next(iter(told[0])) == "as_of"
+    assert "late_share" not in told[0]
+    for name in set(told[0]) - {"as_of"}:
+        assert [row[name] for row in told] == [None if pd.isna(cell) else cell for cell in frame[name].tolist()]
 
 
 def test_sentences_kept_by_a_bundle_are_those_of_a_fresh_one(bundle):

@@ -1,7 +1,11 @@
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from churn_value.errors import RequestError
-from churn_value.service.strict_json import parse
+from churn_value.service.strict_json import dump, parse
 
 
 def test_a_document_is_read_as_it_stands():
@@ -48,3 +52,15 @@ def test_what_the_standard_leaves_open_is_refused_by_name(body, code):
 
 def test_the_longest_whole_number_is_still_one():
     assert parse(b"[-999999999999999999]") == [-999999999999999999]
+
+
+def test_what_is_written_is_finite_and_a_text_may_look_as_if_it_were_not():
+    assert dump({"id": "NaN", "b": [1.5, None, "-Infinity"]}) == b'{"id":"NaN","b":[1.5,null,"-Infinity"]}'
+    for number in (float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            dump({"a": [number]})
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), st.lists))
+def test_what_is_written_is_what_the_standard_library_reads(content):
+    assert json.loads(dump([content, {"k": content}])) == [content, {"k": content}]

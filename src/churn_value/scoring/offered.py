@@ -6,7 +6,7 @@ than the model takes. So rows become one block of doubles as soon as they come i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -132,16 +132,11 @@ class Offered:
         cells: Mapping[str, float | str | None],
         expected: Expected,
     ) -> Self:
-        """A single row: numbers of numeric features, texts of the others, None where null."""
-        places = expected.places
-        block, null = np.full((1, len(expected.names)), np.nan), np.ones((1, len(expected.names)), dtype=np.bool_)
-        numbers = [(places[name], value) for name, value in cells.items() if name in places and value is not None]
-        if numbers:
-            at = [place for place, _ in numbers]
-            block[0, at], null[0, at] = [value for _, value in numbers], False
+        """A single row: numbers of numeric features, texts of the others, None or NaN where null."""
+        block = np.array([[cells.get(name) for name in expected.names]], dtype=np.float64)
         texts = {name: np.array([cells.get(name)], dtype=object) for name in expected.seen}
-        rows = FeatureRows(expected.names, block, texts, places)
-        return cls((customer_id,), (day,), frozenset(cells), rows, null, (None,))
+        rows = FeatureRows(expected.names, block, texts, expected.places)
+        return cls((customer_id,), (day,), frozenset(cells), rows, np.isnan(block), (None,))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -171,21 +166,17 @@ class Offered:
         name = self.ids[place] if customer_id is None else customer_id
         return type(self)((name,), (self.days[place],), self.there, taken, self.null[own], (self.habits[place],))
 
-    def cells(self) -> dict[str, list[Any]]:
-        """What was offered, by column name: as_of, the features, and habits where there are any."""
-        null = self.null
-        found: dict[str, list[Any]] = {"as_of": list(self.days)}
-        for name in (*self.rows.names, *self.rows.texts):
-            if name not in self.there:
-                continue
-            values = self.rows.cells(name).tolist()
-            place = self.rows.places.get(name)
-            gone = [False] * len(self) if place is None else null[:, place].tolist()
-            found[name] = [None if is_gone else value for value, is_gone in zip(values, gone, strict=True)]
-        if all(one is not None for one in self.habits):
-            own = zip(*(one for one in self.habits if one is not None), strict=True)
-            found |= {name: list(column) for name, column in zip(HABITS, own, strict=True)}
-        return found
+    def records(self) -> Iterator[dict[str, Any]]:
+        """What was offered of each row, by column name: as_of, the features, and habits where there are any."""
+        taken = [place for place, name in enumerate(self.rows.names) if name in self.there]
+        names = [self.rows.names[place] for place in taken]
+        numbers = self.rows.block[:, taken].astype(object)
+        numbers[self.null[:, taken]] = None
+        texts = {name: cells.tolist() for name, cells in self.rows.texts.items() if name in self.there}
+        for row, (day, cells, habits) in enumerate(zip(self.days, numbers.tolist(), self.habits, strict=True)):
+            own = {"as_of": day, **dict(zip(names, cells, strict=True))}
+            own |= {name: column[row] for name, column in texts.items()}
+            yield own if habits is None else own | dict(zip(HABITS, habits, strict=True))
 
 
 def _columns_of(frame: pd.DataFrame, expected: Expected) -> frozenset[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from churn_value.scoring.offered import Expected, Offered
 from churn_value.service.requests import FeaturesItem, ItemFault
 
+NUMBERS, TEXTS = frozenset({float, int}), frozenset({str})
+
 
 def offered_features(item: FeaturesItem, expected: Expected) -> Offered:
     """One row of the features given; `score` warns about those left out.
@@ -19,13 +21,9 @@ def offered_features(item: FeaturesItem, expected: Expected) -> Offered:
     places, seen = expected.places, expected.seen
     cells: dict[str, float | str | None] = {}
     for name, value in item.features.items():
-        is_number = name in places
-        if not is_number and name not in seen:
+        if name not in places and name not in seen:
             raise ItemFault("FEATURE_UNKNOWN", "features")
-        if value is None:
-            cells[name] = None
-        elif isinstance(value, bool) or isinstance(value, str) is is_number:
+        if value is not None and type(value) not in (NUMBERS if name in places else TEXTS):
             raise ItemFault("FEATURE_INVALID", f"features.{name}")
-        else:
-            cells[name] = value
+        cells[name] = value
     return Offered.one(item.customer_id, item.as_of, cells, expected)

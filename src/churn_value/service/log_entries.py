@@ -52,6 +52,7 @@ class Pending:
     previous: Mapping[str, Mapping[str, Any]]
     overrides: TierOverrides
     results: Sequence[Mapping[str, Any]]
+    """As they were sent: JSON-ready."""
 
     def __len__(self) -> int:
         """Number of answers."""
@@ -73,11 +74,16 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def _plain_cell(cell: Any) -> Any:
+    """The same for a cell of the features, nearly all of which are finite numbers."""
+    return cell if type(cell) is float and math.isfinite(cell) else plain(cell)
+
+
 def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """Entries of answers, customers under the name that `name` gives them."""
     asked = {**asdict(pending.asked), "at": pending.asked.at.isoformat()}
-    cells = pending.offered.cells()
-    for place, (one, result) in enumerate(zip(pending.offered.ids, pending.results, strict=True)):
+    rows = zip(pending.offered.ids, pending.offered.records(), pending.results, strict=True)
+    for one, cells, result in rows:
         customer_id = str(one)
         override = pending.overrides.by_customer.get(customer_id)
         before = pending.previous.get(customer_id)
@@ -85,10 +91,10 @@ def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[dict[st
             "kind": "answer",
             **asked,
             "customer": name(customer_id),
-            "features": {column: plain(values[place]) for column, values in cells.items()},
+            "features": {column: _plain_cell(cell) for column, cell in cells.items()},
             "previous": plain(before) if before else None,
             "override": None if override is None else plain({**asdict(override), "customer_id": None}),
-            "answer": {key: plain(value) for key, value in result.items() if key not in APART},
+            "answer": {key: value for key, value in result.items() if key not in APART},
         }
 
 

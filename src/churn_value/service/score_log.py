@@ -25,6 +25,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from churn_value.service.log_entries import Pending, entries_of
+from churn_value.service.strict_json import dump
 
 FIRST = "0" * 64
 EVERY_S = 0.2
@@ -101,7 +102,7 @@ class Chain:
     def _write(self, entries: Iterable[dict[str, Any]]) -> None:
         lines = []
         for entry in entries:
-            content = json.dumps({"seq": self._entries, **entry}, ensure_ascii=False, allow_nan=False).encode()
+            content = dump({"seq": self._entries, **entry})
             self._before = chained(self._before, content)
             self._entries += 1
             lines.append(self._before.encode() + b" " + content + b"\n")

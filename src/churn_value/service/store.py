@@ -136,11 +136,18 @@ class _Snapshot:
     def __len__(self) -> int:
         return len(self._order)
 
-    def row(self, customer_id: str, cache_bytes: int) -> Kept | None:
-        """The customer's latest row, or None."""
-        value = _hashes([customer_id])[0]
-        first, last = np.searchsorted(self._sorted, value, "left"), np.searchsorted(self._sorted, value, "right")
-        found = [self._row(int(position), cache_bytes) for position in self._order[first:last]]
+    def rows(self, customer_ids: Sequence[str], cache_bytes: int) -> list[Kept | None]:
+        """Each customer's latest row, or None."""
+        hashes = _hashes(customer_ids)
+        firsts, lasts = (np.searchsorted(self._sorted, hashes, side).tolist() for side in ("left", "right"))
+        return [
+            self._latest(customer_id, self._order[first:last].tolist(), cache_bytes)
+            for customer_id, first, last in zip(customer_ids, firsts, lasts, strict=True)
+        ]
+
+    def _latest(self, customer_id: str, positions: Sequence[int], cache_bytes: int) -> Kept | None:
+        """Of the rows whose id has the customer's hash."""
+        found = [self._row(position, cache_bytes) for position in positions]
         own = [row for row in found if row.group.ids[row.place] == customer_id]
         return max(own, key=lambda row: row.group.days[row.place]) if own else None
 
@@ -214,4 +221,4 @@ class FeatureStore:
         if snapshot is None:
             return [None] * len(customer_ids)
         with self._lock:
-            return [snapshot.row(customer_id, self._cache_bytes) for customer_id in customer_ids]
+            return snapshot.rows(customer_ids, self._cache_bytes)

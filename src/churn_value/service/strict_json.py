@@ -11,6 +11,8 @@ import math
 import re
 from typing import Any, NoReturn
 
+from pydantic_core import to_json
+
 from churn_value.service.problems import refusal
 
 LONGEST_INTEGER = 18
@@ -54,7 +56,11 @@ def parse(body: bytes, *, nan_is_null: bool = False) -> object:
 
 def dump(content: object) -> bytes:
     """Strict JSON in UTF-8: a number that is not finite is a fault of ours and raises."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    written = to_json(content, inf_nan_mode="constants")
+    if b"NaN" in written or b"Infinity" in written:
+        # One that is not finite, or a text that looks like one; the standard library's writer tells them apart.
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return written
 
 
 def _text(body: bytes) -> str:
