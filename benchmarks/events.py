@@ -1,58 +1,119 @@
-"""How long a score from live events takes: ``python -m benchmarks.events NAME CUSTOMER``.
+"""How long a score from live events takes, and what the score log costs an answer, in the worker's own code.
 
-Appends one event of a customer and scores that customer, again and again, in the worker's own code without HTTP.
+    python -m benchmarks.events --config configs/completejourney.yaml
+
+Needs a champion and its scored features (`make demo`). The company's tables are loaded into a store of their own, in a
+folder that is thrown away. One event of a customer is appended and that customer scored, again and again; then
+customers of the scored table are answered in turns of fifty, with the log of answers and without, and the medians are
+compared. HTTP is not part of it. Writes ``benchmarks/results/events.json``.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
-import sys
+import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from churn_value.cli import ConfigPath, main, stdout, table
+from churn_value.config import Config, load_config
+from churn_value.provenance import commit
 from churn_value.service.arrivals import receive
 from churn_value.service.exchange import OWN, exchange
+from churn_value.service.log_entries import Pending
 from churn_value.service.options import Options
 from churn_value.service.serving import Serving
 from churn_value.settings import Settings
+from pipelines import backfill
 
-ROUNDS = 40
+RESULTS = Path("benchmarks/results/events.json")
+ROUNDS, TURNS, TURN = 60, 12, 50
+WARMING = 5
 
 
-def measure(name: str, settings: Settings, customer_id: str) -> dict[str, float]:
-    """Medians of appending one purchase and of the score after it [ms].
+def timed(work: Callable[[], object]) -> float:
+    """Time of one call [ms]."""
+    began = time.perf_counter()
+    work()
+    return 1_000 * (time.perf_counter() - began)
 
-    By the clock, and the score also by the thread's own processor time; the store must have a history.
-    """
-    serving = Serving(Options(name=name), settings)
-    serving.refresh()
-    appended, scored, worked = [], [], []
-    for number in range(ROUNDS):
+
+def asked(serving: Serving, customer_id: str) -> Callable[[], object]:
+    """One request of a customer by id, with reasons, from bytes to bytes."""
+    body = json.dumps({"items": [{"customer_id": customer_id}]}).encode()
+    return lambda: exchange(body, serving, OWN, request_id="benchmark", now=datetime.now(UTC))
+
+
+def live(serving: Serving, customer_id: str) -> dict[str, list[float]]:
+    """Times of appending an event and of the score after it [ms]."""
+    found: dict[str, list[float]] = {"append": [], "score_from_events": []}
+    for number in range(ROUNDS + WARMING):
         now = datetime.now(UTC)
-        row = {"event_id": f"bench-{now.timestamp()}-{number}", "event_time": now.isoformat(), "amount": 10.0}
+        row = {"event_id": f"benchmark-{number}", "event_time": now.isoformat(), "amount": 10.0}
         document = {"items": [{"customer_id": customer_id, "events": {"purchases": [row]}}]}
-        started = time.perf_counter()
-        receive(document, serving, request_id="bench", now=now)
-        appended.append(time.perf_counter() - started)
-        body = json.dumps({"items": [{"customer_id": customer_id}]}).encode()
-        started, began = time.perf_counter(), time.thread_time()
-        exchange(body, serving, OWN, request_id="bench", now=datetime.now(UTC))
-        scored.append(time.perf_counter() - started)
-        worked.append(time.thread_time() - began)
-    found = {"append_ms": appended, "score_ms": scored, "score_cpu_ms": worked}
-    return {name: round(1_000 * statistics.median(seconds), 1) for name, seconds in found.items()}
+        appended = timed(lambda document=document, now=now: receive(document, serving, request_id="b", now=now))  # type: ignore[misc]
+        scored = timed(asked(serving, customer_id))
+        if number >= WARMING:
+            found["append"].append(appended)
+            found["score_from_events"].append(scored)
+    return found
 
 
-def main() -> None:
-    """Measure a company's copy: ``python -m benchmarks.events NAME CUSTOMER``; it writes events into its store."""
-    name, customer_id = sys.argv[1:3]
-    figures = measure(name, Settings.from_environment(), customer_id)
-    sys.stdout.write(json.dumps({"company": name, "rounds": ROUNDS, **figures}, indent=1) + "\n")
-    Path("benchmarks/results").mkdir(exist_ok=True)
-    Path("benchmarks/results/events.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+class _Unlogged:
+    """A log that keeps nothing."""
+
+    def append(self, pending: Pending) -> None:
+        """Forget."""
+
+
+def logged(serving: Serving, customer_ids: list[str]) -> dict[str, list[float]]:
+    """Times of an answer with the log and without, turn by turn [ms]."""
+    log = serving.score_log
+    found: dict[str, list[float]] = {"logged": [], "unlogged": []}
+    for turn in range(2 * TURNS):
+        name = "unlogged" if turn % 2 else "logged"
+        serving.score_log = _Unlogged() if turn % 2 else log  # type: ignore[assignment]
+        for customer_id in customer_ids[:TURN]:
+            found[name].append(timed(asked(serving, customer_id)))
+    serving.score_log = log
+    return found
+
+
+def measured(config: Config, settings: Settings, scratch: Path) -> dict[str, Any]:
+    """Medians, and the 99th percentile of a score from events [ms]."""
+    own = replace(settings, artifacts=scratch)
+    own.place(config.name).mkdir(parents=True)
+    shutil.copy(settings.scored_features(config.name), own.scored_features(config.name))
+    rows = backfill.run(config, own).history.rows
+    serving = Serving(Options(name=config.name), own)
+    serving.start()
+    ids = pd.read_parquet(own.scored_features(config.name), columns=["customer_id"])["customer_id"].tolist()
+    try:
+        found = logged(serving, ids) | live(serving, ids[0])
+    finally:
+        serving.stop()
+    medians = {f"{name}_p50_ms": statistics.median(times) for name, times in found.items()}
+    medians["score_from_events_p99_ms"] = statistics.quantiles(found["score_from_events"], n=100)[-1]
+    share = medians["logged_p50_ms"] / medians["unlogged_p50_ms"] - 1
+    return {"rows_of_history": rows, "rounds": ROUNDS, **medians, "log_cost_share": share}
+
+
+def command(config: ConfigPath) -> None:
+    """Measure, print, and write benchmarks/results/events.json."""
+    loaded = load_config(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = measured(loaded, Settings.from_environment(), Path(scratch) / "artifacts")
+    stdout.print(table(loaded.name, ("figure", "value"), [(name, f"{value:,.3f}") for name, value in found.items()]))
+    RESULTS.write_text(json.dumps({"config": loaded.name, "commit": commit(), **found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(command)

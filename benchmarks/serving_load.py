@@ -42,7 +42,17 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer."""
+        """Status and body of the answer; asked again where the server had let go of an idle connection."""
+        is_kept = self._streams is not None
+        try:
+            return await self._asked(request)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            await self.close()
+            if not is_kept:
+                raise
+            return await self._asked(request)
+
+    async def _asked(self, request: bytes) -> tuple[int, bytes]:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**26)
         reader, writer = self._streams

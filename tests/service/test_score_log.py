@@ -108,7 +108,7 @@ def lines_of(folder):
 
 def forged(line, before):
     """A line whose own hash fits its altered content."""
-    content = line.rstrip(b"\n").partition(b" ")[2].replace(b'"status": "ok"', b'"status": "no"')
+    content = line.rstrip(b"\n").partition(b" ")[2].replace(b'"status":"ok"', b'"status":"no"')
     return chained(before, content).encode() + b" " + content + b"\n"
 
 
