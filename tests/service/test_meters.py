@@ -48,6 +48,17 @@ def test_every_request_is_counted_by_route_status_and_code(copied, open_service)
     assert figure(found, "inside") == 0
 
 
+def test_what_becomes_of_live_events_and_what_the_log_lacks_is_counted():
+    meters = Meters()
+    meters.received({"accepted": 3, "duplicate": 1})
+    meters.received({"accepted": 2})
+    meters.log_lost.set(7)
+    text = meters.exposition().decode()
+    assert 'churn_value_event_rows_total{status="accepted"} 5.0' in text
+    assert 'churn_value_event_rows_total{status="duplicate"} 1.0' in text
+    assert "churn_value_score_log_lost 7.0" in text
+
+
 def test_scores_and_tiers_are_counted_as_answered(copied, company, open_service):
     _, caller = open_service(copied)
     items = [{"customer_id": one} for one in company.features["customer_id"]]

@@ -103,6 +103,7 @@ class Routes:
             content = await anyio.to_thread.run_sync(
                 self._receive, body, request.scope[REQUEST_ID], limiter=self._limiter()
             )
+        self.serving.meters.received(content["counts"])
         request.scope[ITEMS] = len(content["results"])
         return _json(content)
 

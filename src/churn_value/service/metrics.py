@@ -51,6 +51,13 @@ class Meters:
             "churn_probability", "Churn probabilities answered.", buckets=PROBABILITIES, **kept
         )
         self.overall = Histogram("overall_score", "Overall scores answered, 0 to 100.", buckets=SCORES, **kept)
+        self.event_rows = Counter("event_rows", "Rows of live events, by what became of them.", ["status"], **kept)
+        self.log_lost = Gauge(
+            "score_log_lost",
+            "Answers missing from the score log, told there by its gap entries.",
+            multiprocess_mode="livesum",
+            **kept,
+        )
         self.swaps = Counter("swaps", "New champions met, by what became of them.", ["outcome"], **kept)
         self.model = Gauge(
             "model_info", "1 for the model version being served.", ["version"], multiprocess_mode="livemax", **kept
@@ -74,6 +81,11 @@ class Meters:
         self.seconds.labels(route).observe(seconds)
         if code is not None:
             self.refusals.labels(code).inc()
+
+    def received(self, counts: Mapping[str, int]) -> None:
+        """Count the rows of one request of events, by status."""
+        for status, count in counts.items():
+            self.event_rows.labels(status).inc(count)
 
     def scored(self, results: Iterable[Mapping[str, Any]]) -> None:
         """Count the answers of one response."""

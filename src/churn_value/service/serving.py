@@ -61,6 +61,7 @@ class Serving:
             self.meters.swaps.labels("swapped").inc()
         elif self.champion.fault is not None and self.champion.fault != fault:
             self.meters.swaps.labels("refused").inc()
+        self.meters.log_lost.set(self.score_log.lost)
         version = now.version if now else None
         self.meters.state(version, self.faults(), self.store.written_at_s, ready=not self.blockers())
 
