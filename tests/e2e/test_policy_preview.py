@@ -81,7 +81,7 @@ def test_an_override_of_the_company_is_applied_listed_and_published(places, conf
     assert elsewhere.tier_overrides(config.name).exists()
     printed = capsys.readouterr().out
     assert "Tiers set by hand" in printed
-    assert "ended" in printed
+    assert "expired" in printed
     (data / "by_hand.csv").write_text(
         f"customer_id,tier,reason,owner,expires\n{one},S,,anna,2100-01-01\n", encoding="utf-8"
     )
