@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from churn_value.service.gate import MOST_HEAD_BYTES
 from churn_value.service.problems import PROBLEMS
 
 JSON = {"Content-Type": "application/json"}
@@ -131,6 +132,15 @@ def test_a_body_is_refused_by_its_announced_length_before_it_is_read(company, op
     check_problem(caller.post("/v1/score", content=streamed(b" " * 7, 143, taken), headers=announced), "BODY_TOO_LARGE")
     assert taken == []
     assert caller.post("/v1/score", content=GOOD.ljust(1000), headers=JSON).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/v1/score"])
+def test_a_head_is_bounded_however_it_arrives(client, path):
+    as_large = {"X-Long": "a" * (MOST_HEAD_BYTES - 1_000)}
+    assert client.get("/livez", headers=as_large).status_code == 200
+    too_large = {**JSON, "X-Long": "a" * MOST_HEAD_BYTES}
+    check_problem(client.request("GET" if path == "/livez" else "POST", path, headers=too_large), "HEAD_TOO_LARGE")
+    check_problem(client.get("/livez?" + "a" * MOST_HEAD_BYTES), "HEAD_TOO_LARGE")
 
 
 def test_a_body_without_length_is_counted_while_it_comes(company, open_service):

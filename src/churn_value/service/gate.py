@@ -28,6 +28,7 @@ CODE = "churn_value.code"
 ITEMS = "churn_value.items"
 HTTP_OK = 200
 CALLER_GONE = 499
+MOST_HEAD_BYTES = 32_768
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 log = logging.getLogger("churn_value.service")
@@ -162,8 +163,16 @@ class Callers:
         await self.app(scope, receive, send)
 
 
+def head_bytes(scope: Scope) -> int:
+    """Bytes of a request's target and headers."""
+    target = len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+    return target + sum(len(name) + len(value) for name, value in scope["headers"])
+
+
 class BodyLimits:
-    """Refuse a body by its announced length; count and time the bytes that do come.
+    """Refuse a head that is too large and a body by its announced length; count and time the bytes that do come.
+
+    The server's own limit on heads does not see one that arrives in a single piece.
 
     Parameters
     ----------
@@ -185,6 +194,8 @@ class BodyLimits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if head_bytes(scope) > MOST_HEAD_BYTES:
+            raise refusal("HEAD_TOO_LARGE")
         announced = values(scope, b"content-length")
         if len(announced) > 1 or any(not _LENGTH.fullmatch(value) for value in announced):
             raise refusal("BODY_LENGTH_INVALID")

@@ -34,6 +34,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "TEXT_HAS_SURROGATE": (400, "Texts must not hold half of a surrogate pair."),
         "BODY_TIMEOUT": (408, "The body did not arrive in time."),
         "BODY_TOO_LARGE": (413, "The body is larger than the service accepts."),
+        "HEAD_TOO_LARGE": (431, "The request's target and headers are larger than the service accepts."),
         "ITEMS_TOO_MANY": (413, "More items than one request may hold; split the list."),
         "EXPLAINED_TOO_MANY": (413, "More items than a request with reasons or levers may have; split the list."),
         "EVENTS_TOO_MANY": (413, "More items with events than one request may hold; split the list."),

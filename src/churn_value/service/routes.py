@@ -12,7 +12,17 @@ SCORE: frozenset[Scope] = frozenset({"score"})
 EVENTS: frozenset[Scope] = frozenset({"events"})
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # known; others are called other
-GUARDS = frozenset({"BODY_LENGTH_INVALID", "BODY_TOO_LARGE", "KEYS_REQUIRED", "HOST_NOT_LOCAL", "INTERNAL", "STARTING"})
+GUARDS = frozenset(
+    {
+        "BODY_LENGTH_INVALID",
+        "BODY_TOO_LARGE",
+        "HEAD_TOO_LARGE",
+        "KEYS_REQUIRED",
+        "HOST_NOT_LOCAL",
+        "INTERNAL",
+        "STARTING",
+    }
+)
 KEYED = frozenset({"KEY_MISSING", "KEY_INVALID", "SCOPE_MISSING"})
 BODY = frozenset(
     {
