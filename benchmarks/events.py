@@ -68,7 +68,9 @@ def live(serving: Serving, customer_id: str) -> dict[str, list[float]]:
 
 
 class _Unlogged:
-    """A log that keeps nothing."""
+    """A log that keeps nothing, as far as a worker looks at it."""
+
+    lost, fault = 0, None
 
     def append(self, pending: Pending) -> None:
         """Forget."""
