@@ -14,7 +14,7 @@ from typing import Any
 
 from churn_value.scoring.offered import Offered
 from churn_value.service.champion import Served
-from churn_value.service.events import features_from_events, features_from_store, live_as_of
+from churn_value.service.events import Found, features_from_events, features_from_store, live_as_of
 from churn_value.service.given import offered_features
 from churn_value.service.requests import EventsItem, FeaturesItem, ItemFault, LiveItem, Request, StoredItem
 from churn_value.service.serving import Serving
@@ -70,7 +70,7 @@ def gather(request: Request, served: Served, serving: Serving, now: datetime) ->
     return found
 
 
-def _take(part: tuple[dict[int, Offered], dict[int, ItemFault]], found: Gathered) -> None:
+def _take(part: Found, found: Gathered) -> None:
     rows, faults = part
     found.rows.update(rows)
     found.faults.update(faults)
@@ -102,9 +102,7 @@ def _usable(served: Served, serving: Serving) -> bool:
     return serving.events.is_open and serving.events.currency == served.bundle.config.currency
 
 
-def _from_events(
-    items: Mapping[int, tuple[str, date]], served: Served, serving: Serving
-) -> tuple[dict[int, Offered], dict[int, ItemFault]]:
+def _from_events(items: Mapping[int, tuple[str, date]], served: Served, serving: Serving) -> Found:
     """Features from the events in the store."""
     unavailable = dict.fromkeys(items, ItemFault("EVENTS_UNSUPPORTED", "customer_id"))
     if not _usable(served, serving):

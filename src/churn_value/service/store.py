@@ -69,6 +69,7 @@ class Group:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
+        self.columns: frozenset[str] = frozenset(frame.columns)
         self.ids: list[object] = frame["customer_id"].tolist()
         self.days: list[str] = [str(day) for day in frame["as_of"].tolist()]
         # The numbers stand in it twice: as they were read, and as they are offered.
@@ -100,7 +101,7 @@ class Kept:
 
     def has(self, expected: Expected) -> bool:
         """Whether the table has all the features that a bundle expects."""
-        return set(self.group.frame.columns).issuperset(feature.name for feature in expected.features)
+        return self.group.columns.issuperset(feature.name for feature in expected.features)
 
     def offered(self, expected: Expected) -> Offered:
         """The row, ready to be scored."""
