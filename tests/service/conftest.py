@@ -3,6 +3,7 @@ import shutil
 
 import httpx
 import pytest
+from orphans import ended_with_us
 from served_company import NAME, export, settings_at
 
 from churn_value.service.http import application
@@ -35,6 +36,13 @@ class Caller:
 
     def post(self, path: str, **content) -> httpx.Response:
         return self.request("POST", path, **content)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_orphans():
+    """Servers die with this process."""
+    with ended_with_us():
+        yield
 
 
 @pytest.fixture(scope="session")
