@@ -27,7 +27,7 @@ from churn_value.cli import ConfigPath, main, stdout, table
 from churn_value.config import Config, load_config
 from churn_value.provenance import commit
 from churn_value.service.arrivals import receive
-from churn_value.service.exchange import OWN, exchange
+from churn_value.service.exchange import OWN, Sent, exchange
 from churn_value.service.log_entries import Pending
 from churn_value.service.options import Options
 from churn_value.service.serving import Serving
@@ -49,7 +49,7 @@ def timed(work: Callable[[], object]) -> float:
 def asked(serving: Serving, customer_id: str) -> Callable[[], object]:
     """One request of a customer by id, with reasons, from bytes to bytes."""
     body = json.dumps({"items": [{"customer_id": customer_id}]}).encode()
-    return lambda: exchange(body, serving, OWN, request_id="benchmark", now=datetime.now(UTC))
+    return lambda: exchange([Sent(body, OWN, "benchmark")], serving, now=datetime.now(UTC))
 
 
 def live(serving: Serving, customer_id: str) -> dict[str, list[float]]:

@@ -1,59 +1,149 @@
 import asyncio
+import threading
 
 import pytest
 
 from churn_value.errors import RequestError
-from churn_value.service.admission import Admission
+from churn_value.service.admission import MOST_TOGETHER, Admission
+from churn_value.service.problems import refusal
 
 
-async def hold(admission, release):
-    async with admission.slot():
-        await release.wait()
+class Work:
+    """Doubles numbers while its gate is open, and remembers what it was given at once."""
+
+    def __init__(self) -> None:
+        self.gate, self.begun, self.given = threading.Event(), threading.Event(), []
+
+    def __call__(self, jobs):
+        self.given.append(list(jobs))
+        self.begun.set()
+        assert self.gate.wait(5)
+        return [2 * job for job in jobs]
+
+
+def started(admission, work, jobs, **how):
+    return [asyncio.create_task(admission.outcome(work, job, **how)) for job in jobs]
+
+
+async def begun(work):
+    assert await asyncio.to_thread(work.begun.wait, 5)
 
 
 def test_who_finds_no_place_is_refused_at_once_and_places_come_back(runner):
     async def scene():
-        admission, release = Admission(slots=1, waiting=2, deadline_s=5), asyncio.Event()
-        held = [asyncio.create_task(hold(admission, release)) for _ in range(3)]
-        await asyncio.sleep(0)
+        admission, work = Admission(slots=1, waiting=2, deadline_s=5), Work()
+        held = started(admission, work, [1, 2, 3])
+        await begun(work)
         with pytest.raises(RequestError) as refused:
-            async with admission.slot():
-                pass
-        release.set()
-        await asyncio.gather(*held)
-        async with admission.slot():
-            return refused.value.code, admission.inside
+            await admission.outcome(work, 4)
+        work.gate.set()
+        outcomes = await asyncio.gather(*held)
+        return refused.value.code, outcomes, await admission.outcome(work, 5), admission.inside
 
-    assert runner.run(scene()) == ("OVERLOADED", 1)
+    assert runner.run(scene()) == ("OVERLOADED", [2, 4, 6], 10, 0)
 
 
-def test_who_waits_too_long_is_refused_and_gives_up_the_place(runner):
+def test_who_waits_too_long_is_refused_and_never_worked_on(runner):
     async def scene():
-        admission, release = Admission(slots=1, waiting=1, deadline_s=0.02), asyncio.Event()
-        first = asyncio.create_task(hold(admission, release))
-        await asyncio.sleep(0)
+        admission, work = Admission(slots=1, waiting=1, deadline_s=0.02), Work()
+        first = asyncio.create_task(admission.outcome(work, 1))
+        await begun(work)
         with pytest.raises(RequestError) as refused:
-            async with admission.slot():
-                pass
+            await admission.outcome(work, 2)
         inside = admission.inside
-        release.set()
-        await first
-        async with admission.slot():
-            return refused.value.code, inside
+        work.gate.set()
+        # The first took longer than the deadline too, but it was begun in time.
+        return refused.value.code, inside, await first, work.given
 
-    assert runner.run(scene()) == ("WAITED_TOO_LONG", 1)
+    assert runner.run(scene()) == ("WAITED_TOO_LONG", 1, 2, [[1]])
 
 
-def test_work_that_fails_gives_its_slot_back(runner):
+def test_who_goes_away_gives_up_the_place(runner):
     async def scene():
-        admission = Admission(slots=1, waiting=0, deadline_s=1)
-        for _ in range(3):
-            with pytest.raises(ZeroDivisionError):
-                async with admission.slot():
-                    raise ZeroDivisionError
-        return admission.inside
+        admission, work = Admission(slots=1, waiting=1, deadline_s=5), Work()
+        first, second = started(admission, work, [1, 2])
+        await begun(work)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        third = asyncio.create_task(admission.outcome(work, 3))
+        await asyncio.sleep(0)
+        work.gate.set()
+        return await first, await third, work.given
 
-    assert runner.run(scene()) == 0
+    assert runner.run(scene()) == (2, 6, [[1], [3]])
+
+
+def test_a_slot_is_given_back_only_when_its_work_has_ended(runner):
+    async def scene():
+        admission, work = Admission(slots=1, waiting=1, deadline_s=5), Work()
+        (first,) = started(admission, work, [1])
+        await begun(work)
+        first.cancel()
+        (second,) = started(admission, work, [2])
+        await asyncio.sleep(0.02)
+        given = list(work.given)
+        work.gate.set()
+        return given, await second
+
+    assert runner.run(scene()) == ([[1]], 4)
+
+
+def test_small_jobs_that_wait_are_done_together_and_others_alone_all_in_their_order(runner):
+    async def scene():
+        admission, work, other = Admission(slots=1, waiting=99, deadline_s=5), Work(), Work()
+        other.gate.set()
+        held = started(admission, work, ["a"])
+        await begun(work)
+        held += started(admission, work, "bc", joins=True)
+        held += started(admission, work, "D")
+        held += started(admission, work, "ef", joins=True)
+        held += started(admission, other, "g", joins=True)
+        held += started(admission, work, [str(number) for number in range(MOST_TOGETHER + 1)], joins=True)
+        await asyncio.sleep(0)
+        work.gate.set()
+        outcomes = await asyncio.gather(*held)
+        return outcomes[:7], [len(jobs) for jobs in work.given], other.given
+
+    outcomes, sizes, others = runner.run(scene())
+    assert outcomes == ["aa", "bb", "cc", "DD", "ee", "ff", "gg"]
+    assert sizes == [1, 2, 1, 2, MOST_TOGETHER, 1]
+    assert others == [["g"]]
+
+
+def test_what_arrives_together_is_done_together(runner):
+    async def scene():
+        admission, work = Admission(slots=1, waiting=9, deadline_s=5), Work()
+        work.gate.set()
+        await asyncio.gather(*started(admission, work, [1, 2, 3], joins=True))
+        return work.given
+
+    assert runner.run(scene()) == [[1, 2, 3]]
+
+
+def test_a_refusal_among_outcomes_is_raised_where_it_belongs(runner):
+    def work(jobs):
+        return [refusal("BODY_EMPTY") if job == 2 else job for job in jobs]
+
+    async def scene():
+        admission = Admission(slots=1, waiting=9, deadline_s=5)
+        return await asyncio.gather(*started(admission, work, [1, 2, 3], joins=True), return_exceptions=True)
+
+    first, second, third = runner.run(scene())
+    assert (first, second.code, third) == (1, "BODY_EMPTY", 3)
+
+
+def test_a_job_that_fails_fails_no_other_and_gives_its_slot_back(runner):
+    def work(jobs):
+        return [1 / job for job in jobs]
+
+    async def scene():
+        admission = Admission(slots=1, waiting=9, deadline_s=5)
+        found = await asyncio.gather(*started(admission, work, [1, 0, 2], joins=True), return_exceptions=True)
+        return found, await admission.outcome(work, 4), admission.inside
+
+    (first, failed, last), after, inside = runner.run(scene())
+    assert (first, type(failed), last, after, inside) == (1.0, ZeroDivisionError, 0.5, 0.25, 0)
 
 
 def test_an_overloaded_service_says_when_to_come_back(company, open_service, runner):

@@ -18,7 +18,7 @@ from served_company import NAME, NOW, export, point, settings_at
 
 from churn_value.scoring.score import score
 from churn_value.service.client import Client, ServiceRefused
-from churn_value.service.exchange import OWN, exchange
+from churn_value.service.exchange import OWN, Sent, exchange
 from churn_value.service.options import Options
 from churn_value.service.serve import LOCAL, readiness, started
 
@@ -103,7 +103,7 @@ def test_no_answer_is_mixed_while_the_model_is_swapped(pair, open_service, count
 
     def ask():
         while not stop.is_set():
-            document, _ = exchange(BODY, serving, OWN, request_id="x", now=NOW)
+            ((document, _),) = exchange([Sent(BODY, OWN, "x")], serving, now=NOW)
             content = json.loads(document)
             told = {result["customer_id"]: result["churn"]["probability"] for result in content["results"]}
             bundle = content["model"]["bundle"]

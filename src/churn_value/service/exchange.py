@@ -1,18 +1,26 @@
-"""How one request becomes one response: in the service's own words, MLflow's, or KServe's."""
+"""How requests become responses, one or several at once: in the service's own words, MLflow's, or KServe's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from churn_value.errors import ChurnValueError
 from churn_value.service import invocations, v2
 from churn_value.service.answers import respond
+from churn_value.service.champion import Served
+from churn_value.service.gathered import gather
+from churn_value.service.joint import Question
 from churn_value.service.options import Options
+from churn_value.service.problems import refusal
 from churn_value.service.requests import Request, read
 from churn_value.service.serving import Serving
 from churn_value.service.strict_json import dump, parse
+
+SMALL_BYTES = 8_192
+RAW_EVENTS = b'"events"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +47,73 @@ MLFLOW = Dialect(invocations.request_of, invocations.answer_of, nan_is_null=True
 KSERVE = Dialect(v2.request_of, v2.answer_of)
 
 
-def exchange(body: bytes, serving: Serving, dialect: Dialect, *, request_id: str, now: datetime) -> tuple[bytes, int]:
-    """Bytes of the response to a body, and how many customers it answers.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it came.
 
-    Raises
-    ------
-    RequestError
-        When the request as a whole is refused, or no model is loaded.
+    Parameters
+    ----------
+    body, dialect
+        Its bytes, and the protocol they are of.
+    request_id
+        Put into the response and the log.
     """
-    document = parse(body, nan_is_null=dialect.nan_is_null)
-    request = dialect.request_of(document, serving.options)
-    content = respond(request, serving, request_id=request_id, now=now)
+
+    body: bytes
+    dialect: Dialect
+    request_id: str
+
+    @property
+    def joins(self) -> bool:
+        """Whether it is quick enough to be answered together with others: small, and not from raw events."""
+        return len(self.body) <= SMALL_BYTES and RAW_EVENTS not in self.body
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A request that can be answered, and the document it was read from."""
+
+    question: Question
+    document: object
+
+
+Reply = tuple[bytes, int]
+"""Bytes of a response, and how many customers it answers."""
+
+
+def exchange(sent: Sequence[Sent], serving: Serving, *, now: datetime) -> list[Reply | ChurnValueError]:
+    """Reply to each request, or why it is refused as a whole; all are answered by one model.
+
+    Parameters
+    ----------
+    sent
+        Requests; the reply to one is the same whatever others are answered with it.
+    serving
+        State of the worker, whose model is read once.
+    now
+        Moment of scoring, UTC.
+    """
+    served = serving.champion.current
+    opened = [_opened(one, served, serving, now) for one in sent]
+    questions = [one.question for one in opened if isinstance(one, _Opened)]
+    contents = iter(respond(questions, served, serving, now=now)) if served else iter(())
+    return [
+        one if isinstance(one, ChurnValueError) else _reply(next(contents), how.dialect, one.document, serving)
+        for how, one in zip(sent, opened, strict=True)
+    ]
+
+
+def _opened(sent: Sent, served: Served | None, serving: Serving, now: datetime) -> _Opened | ChurnValueError:
+    try:
+        document = parse(sent.body, nan_is_null=sent.dialect.nan_is_null)
+        request = sent.dialect.request_of(document, serving.options)
+        if served is None:
+            return refusal("NO_MODEL")
+        return _Opened(Question(sent.request_id, request, gather(request, served, serving, now)), document)
+    except ChurnValueError as error:
+        return error
+
+
+def _reply(content: Mapping[str, Any], dialect: Dialect, document: object, serving: Serving) -> Reply:
     serving.meters.scored(content["results"])
     return dump(dialect.answer_of(content, document)), len(content["results"])

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 from churn_value.scoring.offered import Offered
 from churn_value.service.champion import Served
@@ -18,7 +17,7 @@ from churn_value.service.events import Found, features_from_events, features_fro
 from churn_value.service.given import offered_features
 from churn_value.service.requests import EventsItem, FeaturesItem, ItemFault, LiveItem, Request, StoredItem
 from churn_value.service.serving import Serving
-from churn_value.service.store import FeatureStore
+from churn_value.service.store import FeatureStore, Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,14 @@ class Gathered:
     ----------
     rows, faults
         One row, or the fault, of each item by its index.
-    previous
-        Previous answers by customer, as kept when the base was scored.
+    kept
+        Rows of the scored table by customer, with the previous answers that they were scored with; None where a
+        customer was never scored.
     """
 
     rows: dict[int, Offered] = field(default_factory=dict)
     faults: dict[int, ItemFault] = field(default_factory=dict)
-    previous: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    kept: dict[str, Kept | None] = field(default_factory=dict)
 
 
 def gather(request: Request, served: Served, serving: Serving, now: datetime) -> Gathered:
@@ -77,11 +77,9 @@ def _take(part: Found, found: Gathered) -> None:
 
 
 def _remember(found: Gathered, store: FeatureStore) -> None:
-    """Previous answers of the customers that no table row was read for yet."""
-    others = sorted({str(row.ids[0]) for row in found.rows.values()} - found.previous.keys())
-    for customer_id, kept in zip(others, store.find(others), strict=True):
-        if kept is not None:
-            found.previous[customer_id] = kept.previous
+    """Table rows of the customers for whom none was read yet."""
+    others = sorted({str(row.ids[0]) for row in found.rows.values()} - found.kept.keys())
+    found.kept.update(zip(others, store.find(others), strict=True))
 
 
 def _with_news(
@@ -123,7 +121,7 @@ def _from_table(customer_ids: Mapping[int, str], found: Gathered, served: Served
             found.faults[index] = ItemFault("FEATURES_OUTDATED", "customer_id")
         else:
             found.rows[index] = kept.offered(expected)
-            found.previous[customer_ids[index]] = kept.previous
+            found.kept[customer_ids[index]] = kept
 
 
 def _from_features(items: Mapping[int, FeaturesItem], found: Gathered, served: Served) -> None:

@@ -6,11 +6,10 @@ content type; the caller's key and scope; the route; the body's bytes; the queue
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,12 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import churn_value
+from churn_value.errors import ChurnValueError
 from churn_value.service import v2
 from churn_value.service.admission import Admission
 from churn_value.service.arrivals import receive
 from churn_value.service.champion import Served
 from churn_value.service.description import describe, readiness
-from churn_value.service.exchange import KSERVE, MLFLOW, OWN, Dialect, exchange
+from churn_value.service.exchange import KSERVE, MLFLOW, OWN, Dialect, Reply, Sent, exchange
 from churn_value.service.gate import CODE, ITEMS, REQUEST_ID, BodyLimits, Callers, Correlation, JsonOnly, Refusals
 from churn_value.service.metrics import MEDIA_TYPE
 from churn_value.service.openapi import openapi
@@ -55,7 +55,6 @@ class Routes:
         self.serving = serving
         options = serving.options
         self.admission = Admission(options.threads, options.waiting, options.deadline_s)
-        self.threads: anyio.CapacityLimiter | None = None
 
     def handlers(self) -> dict[tuple[str, str], Handler]:
         """Handler of each route by method and path, in the order of the plans."""
@@ -87,10 +86,8 @@ class Routes:
             self._check_named(request)
             body = await _whole_body(request)
             with self.serving.meters.inside.track_inprogress():
-                async with self.admission.slot():
-                    content, count = await anyio.to_thread.run_sync(
-                        self._exchange, body, dialect, request.scope[REQUEST_ID], limiter=self._limiter()
-                    )
+                sent = Sent(body, dialect, request.scope[REQUEST_ID])
+                content, count = await self.admission.outcome(self._exchange, sent, joins=sent.joins)
             request.scope[ITEMS] = count
             return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
 
@@ -99,25 +96,17 @@ class Routes:
     async def events(self, request: Request) -> Response:
         """``POST /v1/events``: rows of customers, answered when they are on disk."""
         body = await _whole_body(request)
-        async with self.admission.slot():
-            content = await anyio.to_thread.run_sync(
-                self._receive, body, request.scope[REQUEST_ID], limiter=self._limiter()
-            )
+        content = await self.admission.outcome(self._receive, (body, request.scope[REQUEST_ID]))
         self.serving.meters.received(content["counts"])
         request.scope[ITEMS] = len(content["results"])
         return _json(content)
 
-    def _receive(self, body: bytes, request_id: str) -> dict[str, Any]:
-        return receive(parse(body), self.serving, request_id=request_id, now=datetime.now(UTC))
+    def _receive(self, sent: Sequence[tuple[bytes, str]]) -> list[dict[str, Any]]:
+        now = datetime.now(UTC)
+        return [receive(parse(body), self.serving, request_id=request_id, now=now) for body, request_id in sent]
 
-    def _limiter(self) -> anyio.CapacityLimiter:
-        """Threads of this worker; made on the event loop's first request, where it belongs."""
-        if self.threads is None:
-            self.threads = anyio.CapacityLimiter(self.serving.options.threads)
-        return self.threads
-
-    def _exchange(self, body: bytes, dialect: Dialect, request_id: str) -> tuple[bytes, int]:
-        return exchange(body, self.serving, dialect, request_id=request_id, now=datetime.now(UTC))
+    def _exchange(self, sent: Sequence[Sent]) -> list[Reply | ChurnValueError]:
+        return exchange(sent, self.serving, now=datetime.now(UTC))
 
     def _served(self) -> Served:
         served = self.serving.champion.current

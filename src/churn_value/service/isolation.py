@@ -8,27 +8,28 @@ from typing import TypeVar
 
 from churn_value.errors import ChurnValueError
 
+Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
 def isolated(
-    indices: Sequence[int], attempt: Callable[[Sequence[int]], Outcome], *, most_halvings: int | None = None
-) -> Iterator[tuple[Sequence[int], Outcome | ChurnValueError]]:
-    """Outcomes of `attempt` over parts of `indices`, largest first.
+    items: Sequence[Item], attempt: Callable[[Sequence[Item]], Outcome], *, most_halvings: int | None = None
+) -> Iterator[tuple[Sequence[Item], Outcome | ChurnValueError]]:
+    """Outcomes of `attempt` over parts of `items`, largest first.
 
     One fault among n items costs log2(n) halvings of two attempts each.
 
     Parameters
     ----------
-    indices
-        Items to try.
+    items
+        What to try.
     attempt
         Does the work for some of them, all or none.
     most_halvings
         Bound on the cost of many faults; None: halve until every fault stands alone. Once it is reached, an error may
-        stand beside several indices.
+        stand beside several items.
     """
-    parts = deque([indices])
+    parts = deque([items])
     halvings = 0
     while parts:
         part = parts.popleft()

@@ -47,7 +47,8 @@ class Asked:
 class Pending:
     """Answers on their way into the log, with what `score` was given. Nothing of it may change any more."""
 
-    asked: Asked
+    asked: Sequence[Asked]
+    """By row."""
     offered: Offered
     previous: Mapping[str, Mapping[str, Any]]
     overrides: TierOverrides
@@ -81,15 +82,15 @@ def _plain_cell(cell: Any) -> Any:
 
 def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """Entries of answers, customers under the name that `name` gives them."""
-    asked = {**asdict(pending.asked), "at": pending.asked.at.isoformat()}
-    rows = zip(pending.offered.ids, pending.offered.records(), pending.results, strict=True)
-    for one, cells, result in rows:
+    told = {asked: {**asdict(asked), "at": asked.at.isoformat()} for asked in frozenset(pending.asked)}
+    rows = zip(pending.asked, pending.offered.ids, pending.offered.records(), pending.results, strict=True)
+    for asked, one, cells, result in rows:
         customer_id = str(one)
         override = pending.overrides.by_customer.get(customer_id)
         before = pending.previous.get(customer_id)
         yield {
             "kind": "answer",
-            **asked,
+            **told[asked],
             "customer": name(customer_id),
             "features": {column: _plain_cell(cell) for column, cell in cells.items()},
             "previous": plain(before) if before else None,
