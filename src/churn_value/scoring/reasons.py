@@ -149,11 +149,11 @@ class Teller:
         self._peers, self._alike = peers, [EVERYBODY] * len(explained.base) if alike is None else alike
         self._phrasebook: Phrasebook = {} if phrasebook is None else phrasebook
         self._codes = [group.code for group in explained.groups]
-        order = explained.order[:, :top]
+        order, rows = explained.order[:, :top], np.arange(len(explained.base))[:, None]
         self._order: list[list[int]] = order.tolist()
-        self._sums: list[list[float]] = np.take_along_axis(explained.sums, order, axis=1).tolist()
-        self._share: list[list[float]] = np.take_along_axis(explained.share, order, axis=1).tolist()
-        self._speakers: list[list[int]] = np.take_along_axis(explained.speakers, order, axis=1).tolist()
+        self._sums: list[list[float]] = explained.sums[rows, order].tolist()
+        self._share: list[list[float]] = explained.share[rows, order].tolist()
+        self._speakers: list[list[int]] = explained.speakers[rows, order].tolist()
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """The top reasons of a row, largest first; fewer where little is known."""

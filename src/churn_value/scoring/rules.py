@@ -17,7 +17,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -157,8 +156,12 @@ class When:
 
     def mask(self, quantities: Quantities, rows: int) -> Mask:
         """Rows that meet every demand."""
-        masks = [demand.mask(quantities[name]) for name, demand in self.demands]
-        return reduce(np.logical_and, masks) if masks else np.ones(rows, dtype=np.bool_)
+        met = np.ones(rows, dtype=np.bool_)
+        for name, demand in self.demands:
+            met &= demand.mask(quantities[name])
+            if not met.any():
+                break
+        return met
 
 
 def when_of(written: Mapping[str, object], numbers: frozenset[str], texts: Mapping[str, frozenset[str]]) -> When:
@@ -169,6 +172,11 @@ def when_of(written: Mapping[str, object], numbers: frozenset[str], texts: Mappi
 def first_match(rules: Sequence[When], quantities: Quantities, rows: int) -> npt.NDArray[np.int64]:
     """Index of each row's first rule that holds; -1 where none does. Shape (rows,)."""
     chosen = np.full(rows, -1, dtype=np.int64)
-    for index in range(len(rules) - 1, -1, -1):
-        chosen[rules[index].mask(quantities, rows)] = index
+    waiting = np.ones(rows, dtype=np.bool_)
+    for index, rule in enumerate(rules):
+        met = rule.mask(quantities, rows) & waiting
+        chosen[met] = index
+        waiting &= ~met
+        if not waiting.any():
+            break
     return chosen

@@ -15,6 +15,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -130,6 +131,7 @@ class KeyStore:
         return self._ring.scopes(key)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own, unreachable from others."""
     if host == "localhost":

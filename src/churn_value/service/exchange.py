@@ -11,7 +11,7 @@ from churn_value.errors import ChurnValueError
 from churn_value.service import invocations, v2
 from churn_value.service.answers import respond
 from churn_value.service.champion import Served
-from churn_value.service.gathered import gather
+from churn_value.service.gathered import gather, remember
 from churn_value.service.joint import Question
 from churn_value.service.options import Options
 from churn_value.service.problems import refusal
@@ -96,6 +96,7 @@ def exchange(sent: Sequence[Sent], serving: Serving, *, now: datetime) -> list[R
     served = serving.champion.current
     opened = [_opened(one, served, serving, now) for one in sent]
     questions = [one.question for one in opened if isinstance(one, _Opened)]
+    remember([one.gathered for one in questions], serving.store)
     contents = iter(respond(questions, served, serving, now=now)) if served else iter(())
     return [
         one if isinstance(one, ChurnValueError) else _reply(next(contents), how.dialect, one.document, serving)

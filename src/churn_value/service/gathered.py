@@ -7,7 +7,7 @@ company's own tables yet: from then on from the events in the store, as of the m
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -66,7 +66,6 @@ def gather(request: Request, served: Served, serving: Serving, now: datetime) ->
         _take(features_from_events(events, served.event_features, now), found)
     if live:
         _take(_from_events(live, served, serving), found)
-    _remember(found, serving.store)
     return found
 
 
@@ -76,10 +75,13 @@ def _take(part: Found, found: Gathered) -> None:
     found.faults.update(faults)
 
 
-def _remember(found: Gathered, store: FeatureStore) -> None:
-    """Table rows of the customers for whom none was read yet."""
-    others = sorted({str(row.ids[0]) for row in found.rows.values()} - found.kept.keys())
-    found.kept.update(zip(others, store.find(others), strict=True))
+def remember(gathered: Sequence[Gathered], store: FeatureStore) -> None:
+    """Look up the table rows of the customers for whom none was read yet."""
+    others = [{str(row.ids[0]) for row in found.rows.values()} - found.kept.keys() for found in gathered]
+    wanted = sorted(frozenset[str]().union(*others))
+    kept = dict(zip(wanted, store.find(wanted), strict=True))
+    for found, own in zip(gathered, others, strict=True):
+        found.kept.update((one, kept[one]) for one in own)
 
 
 def _with_news(

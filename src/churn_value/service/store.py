@@ -219,7 +219,7 @@ class FeatureStore:
     def find(self, customer_ids: Sequence[str]) -> list[Kept | None]:
         """Row of each customer; None where never scored."""
         snapshot = self._snapshot
-        if snapshot is None:
+        if snapshot is None or not customer_ids:
             return [None] * len(customer_ids)
         with self._lock:
             return snapshot.rows(customer_ids, self._cache_bytes)

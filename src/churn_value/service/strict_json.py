@@ -16,6 +16,9 @@ from pydantic_core import to_json
 from churn_value.service.problems import refusal
 
 LONGEST_INTEGER = 18
+# Only a whole part of many digits, or an exponent of three, can be too long or too large; without them no number needs
+# to be looked at by itself.
+_SUSPECT_NUMBER = re.compile(r"(?<![0-9.])[0-9]{19}|[eE]\+?[0-9]{3}")
 # Raw NUL and raw surrogates cannot get this far (strict JSON, strict UTF-8), so only escapes need the slow walk.
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,13 +40,14 @@ def parse(body: bytes, *, nan_is_null: bool = False) -> object:
         With a ``BODY_``, ``JSON_`` or ``TEXT_`` code of `problems.PROBLEMS`.
     """
     text = _text(body)
+    suspect = _SUSPECT_NUMBER.search(text)
     try:
         parsed = json.loads(
             text,
             object_pairs_hook=_object,
             parse_constant=_nan_or_refuse if nan_is_null else _constant,
-            parse_float=_finite,
-            parse_int=_whole,
+            parse_float=_finite if suspect else None,
+            parse_int=_whole if suspect else None,
         )
     except RecursionError:
         raise refusal("JSON_TOO_DEEP") from None
