@@ -53,6 +53,11 @@ class PreparedFeatures:
     returns
         ``by_purchase_date`` gives returns the date of the purchase they undo, as cleaning does for a whole table.
 
+    Attributes
+    ----------
+    schemas
+        Columns that rows of each source have, as Arrow types.
+
     Notes
     -----
     One question is answered at a time; further threads wait.
@@ -61,6 +66,7 @@ class PreparedFeatures:
     def __init__(self, catalog: Catalog, *, returns: str = "by_return_date") -> None:
         self._catalog, self._lock = catalog, Lock()
         self._schemas = catalog.schemas
+        self.schemas: Mapping[str, pa.Schema] = {name: one.to_pyarrow() for name, one in self._schemas.items()}
         self._tables = {name: name for name in self._schemas}
         backend = open_connection(threads=1)
         self._connection = backend.con
@@ -76,11 +82,6 @@ class PreparedFeatures:
         self._scans = tuple(self._prepared())
         self._numbers = [f for f in catalog.features if f.dtype == "number"]
         self._categories = [f for f in catalog.features if f.dtype != "number"]
-
-    @property
-    def schemas(self) -> Mapping[str, pa.Schema]:
-        """Columns that rows of each source have, as Arrow types."""
-        return {name: schema.to_pyarrow() for name, schema in self._schemas.items()}
 
     def _prepared(self) -> Iterator[_Scan]:
         tables = {name: ibis.table(schema, name=name) for name, schema in self._schemas.items()}
@@ -158,6 +159,5 @@ def _put(column: Floats, into: npt.NDArray[np.int64], values: npt.NDArray[Any]) 
 
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows as a table of a source; keys that a row lacks are null, others are ignored."""
-    return pa.table(
-        {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}, schema=schema
-    )
+    cells = pa.array(rows, pa.struct(list(schema)))
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(cells)]).cast(schema)

