@@ -12,11 +12,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
-
-import anyio
-import anyio.to_thread
 
 from churn_value.service.problems import refusal
 
@@ -64,11 +63,10 @@ class Admission:
     """
 
     def __init__(self, slots: int, waiting: int, deadline_s: float) -> None:
-        self._slots, self._free, self._places = slots, slots, slots + waiting
+        self._free, self._places = slots, slots + waiting
         self._deadline_s = deadline_s
         self._queue: deque[_Waiting] = deque()
-        self._runs: set[asyncio.Task[None]] = set()
-        self._threads: anyio.CapacityLimiter | None = None
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="scoring")
         self.inside = 0
 
     async def outcome(self, work: Work, job: Any, *, joins: bool = False) -> Any:
@@ -116,11 +114,27 @@ class Admission:
     def _start(self) -> None:
         """Begin what there are slots for."""
         while self._free and self._queue:
-            taken = self._taken()
-            self._free -= 1
-            run = asyncio.get_running_loop().create_task(self._run(taken))
-            self._runs.add(run)
-            run.add_done_callback(self._ended)
+            self._begin(self._taken())
+
+    def _begin(self, taken: Sequence[_Waiting]) -> None:
+        self._free -= 1
+        jobs = [waiting.job for waiting in taken]
+        # No task and no further wait in between: each would be another turn of the event loop for every request.
+        running = asyncio.get_running_loop().run_in_executor(self._threads, taken[0].work, jobs)
+        running.add_done_callback(partial(self._ended, taken))
+
+    def _ended(self, taken: Sequence[_Waiting], running: asyncio.Future[Sequence[Any]]) -> None:
+        self._free += 1
+        failure = running.exception()
+        if failure is None:
+            for waiting, outcome in zip(taken, running.result(), strict=True):
+                waiting.settle(outcome)
+        elif len(taken) == 1:
+            taken[0].settle(failure)
+        else:
+            # A fault of ours, and most likely one job's only: the others need not share it.
+            self._queue.extendleft(replace(waiting, joins=False) for waiting in reversed(taken))
+        self._start()
 
     def _taken(self) -> list[_Waiting]:
         """The first in the queue, with those behind it that may be done together with it."""
@@ -136,28 +150,3 @@ class Admission:
                 waiting.deadline.cancel()
                 waiting.deadline = None
         return taken
-
-    def _ended(self, run: asyncio.Task[None]) -> None:
-        self._runs.discard(run)
-        self._free += 1
-        self._start()
-
-    async def _run(self, taken: Sequence[_Waiting]) -> None:
-        found = await self._done(taken)
-        failed = isinstance(found, BaseException)
-        if failed and len(taken) > 1:
-            # A fault of ours, and most likely one job's only: the others need not share it.
-            for waiting in taken:
-                await self._run([waiting])
-            return
-        for waiting, outcome in zip(taken, [found] if failed else found, strict=True):
-            waiting.settle(outcome)
-
-    async def _done(self, taken: Sequence[_Waiting]) -> Any:
-        """Outcomes of jobs, or what their work failed with."""
-        if self._threads is None:  # made where the event loop is
-            self._threads = anyio.CapacityLimiter(self._slots)
-        jobs = [waiting.job for waiting in taken]
-        working = anyio.to_thread.run_sync(taken[0].work, jobs, limiter=self._threads)
-        (found,) = await asyncio.gather(working, return_exceptions=True)
-        return found
