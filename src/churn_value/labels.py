@@ -16,7 +16,7 @@ import ibis
 import ibis.expr.types as ir
 
 from churn_value.config import ChurnDefinition
-from churn_value.features.asof import day_number_of
+from churn_value.features.clocks import day_number_of
 from churn_value.features.purchases import is_bought
 
 SPINE_KEYS = ("customer_id", "as_of")

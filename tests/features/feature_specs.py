@@ -5,7 +5,7 @@ The windows begin at 2025-06-24, 2025-06-03 and 2025-04-02, midnight. The values
 the data dictionary. A blank value means null.
 """
 
-SPECS: dict[str, tuple[str, str, str]] = {}
+SPECS: dict[str, tuple[str, str | dict[str, str], str]] = {}
 
 SPECS["purchases at every edge"] = (
     "purchases",
@@ -522,5 +522,73 @@ overdue_amount_minor     | 0
 contract_active          | 0
 tenure_days              |
 attr_region              |
+""",
+)
+
+SPECS["the last sign of life is the newest in any table, and no return and no unanswered survey is one"] = (
+    "purchases+visits+feedback",
+    {
+        "purchases": """
+event_time          | known_at            | amount_minor | is_return
+2025-06-01 10:00:00 |                     | 1000         | no
+2025-06-28 10:00:00 |                     | -500         | yes
+2025-06-29 10:00:00 |                     | 0            | no
+2025-06-30 12:00:00 | 2025-07-01 00:00:00 | 1000         | no
+""",
+        "visits": """
+event_time                 | known_at | kind
+2025-06-11 00:00:00        |          | view
+2025-06-11 23:59:59.999999 |          | cart
+2025-07-01 00:00:00        |          | view
+""",
+        "feedback": """
+event_time                 | known_at            | kind | satisfaction
+2025-06-15 12:00:00        |                     | csat |
+2025-06-16 12:00:00        |                     | csat | 0.5
+2025-06-16 13:00:00        |                     | nps  |
+2025-06-20 12:00:00        |                     | csat |
+2025-06-30 23:59:59.999999 |                     | nps  |
+2025-06-30 12:00:00        | 2025-07-01 00:00:00 | nps  |
+2025-06-30 12:00:00        | 2025-07-01 00:00:00 | nps  | 1.0
+2025-07-01 00:00:00        |                     | csat |
+""",
+    },
+    """
+days_since_last_sign  | 15
+sign_days             | 3
+sign_overdue_ratio    | 2
+unanswered_since_sign | 2
+days_since_last_visit | 20
+unanswered_count_90d  | 4
+""",
+)
+
+SPECS["a complaint is a sign of life, and without any sign all surveys were left unanswered since"] = (
+    "feedback",
+    """
+event_time          | kind      | satisfaction
+2025-06-21 12:00:00 | complaint |
+2025-06-26 12:00:00 | ticket    |
+""",
+    """
+days_since_last_sign  | 5
+sign_days             | 2
+sign_overdue_ratio    | 1
+unanswered_since_sign | 0
+""",
+)
+
+SPECS["surveys alone are no sign of life"] = (
+    "feedback",
+    """
+event_time          | kind   | satisfaction
+2025-06-21 12:00:00 | csat   |
+2025-06-26 12:00:00 | review |
+""",
+    """
+days_since_last_sign  |
+sign_days             | 0
+sign_overdue_ratio    |
+unanswered_since_sign | 2
 """,
 )

@@ -350,6 +350,25 @@ def _cases(past, as_of, ladder):
     return out
 
 
+def signs(tables, customer, as_of):
+    """Over the three tables in which customers do something."""
+    known = {
+        name: _known(tables.get(name, []), customer, as_of, "event_time")
+        for name in ("purchases", "visits", "feedback")
+    }
+    opinions = known["feedback"]
+    silent = [row for row in opinions if row["kind"] in ("csat", "nps", "review") and row.get("satisfaction") is None]
+    days = {row["event_time"].date() for row in [*known["visits"], *(row for row in opinions if row not in silent)]}
+    days |= set(_purchase_days(known["purchases"]))
+    since = min((_days_between(as_of, day) for day in days), default=None)
+    return {
+        "days_since_last_sign": since,
+        "sign_days": len(days),
+        "sign_overdue_ratio": _quotient(since, _mean(_gaps(days))),
+        "unanswered_since_sign": sum(1 for row in silent if not days or row["event_time"].date() > max(days)),
+    }
+
+
 def payments(rows, customer, as_of, windows):
     ladder, out = _Ladder(windows), {}
     past = _known(rows, customer, as_of, "due_at")
@@ -439,4 +458,5 @@ def every_feature(tables, customer, as_of, windows, attributes):
     out = {}
     for family in (purchases, visits, feedback, payments, contracts):
         out |= family(tables.get(family.__name__, []), customer, as_of, windows)
+    out |= signs(tables, customer, as_of)
     return out | profile(tables.get("customers", []), tables.get("snapshots", []), customer, as_of, attributes)

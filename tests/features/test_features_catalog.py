@@ -16,8 +16,9 @@ from churn_value.features import purchases
 from churn_value.features.asof import build, past_of
 from churn_value.features.catalog import Catalog, catalog, source_schema
 from churn_value.features.compiled import compiled_sql
-from churn_value.features.declare import Grain, Measure, feature
+from churn_value.features.declare import feature
 from churn_value.features.dictionary import full_catalog, main, rendered
+from churn_value.features.grain import Grain, Measure
 
 GROUPS = {
     "RECENCY",
@@ -37,6 +38,7 @@ GROUPS = {
     "VISIT_ACTIVITY",
     "VISIT_RECENCY",
     "VISIT_TREND",
+    "LAST_SIGN",
     "VISIT_DEPTH",
     "INTENT",
     "SATISFACTION_LEVEL",

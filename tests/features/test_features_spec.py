@@ -13,7 +13,8 @@ AS_OF = date(2025, 7, 1)
 def answers(engine):
     tables: dict[str, list[dict]] = {}
     for case, (source, rows, _) in SPECS.items():
-        tables.setdefault(source, []).extend(row | {"customer_id": case} for row in rows_of(source, rows))
+        for table, text in {source: rows}.items() if isinstance(rows, str) else rows.items():
+            tables.setdefault(table, []).extend(row | {"customer_id": case} for row in rows_of(table, text))
     return engine(tables, [(case, AS_OF) for case in SPECS])
 
 

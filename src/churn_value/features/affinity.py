@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Grain, Measure, feature, longest, middle_and_ever, middle_and_longest
+from churn_value.features.declare import feature, longest, middle_and_ever, middle_and_longest
+from churn_value.features.grain import Grain, Measure
 from churn_value.features.past import Past
 from churn_value.features.purchases import bought_lines, is_bought
 

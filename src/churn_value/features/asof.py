@@ -13,7 +13,6 @@ once, for all windows and all dates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 
 import ibis
@@ -21,61 +20,14 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from churn_value.errors import LeakageError
-from churn_value.features.declare import Feature, Grain, Measure, RowValue
+from churn_value.features.clocks import CLOCKS, day_number_of
+from churn_value.features.declare import Feature
+from churn_value.features.grain import Grain, Measure, RowValue
 from churn_value.features.past import Past, windowed_name
 
 SPINE_KEYS = ("customer_id", "as_of")
 _KEYS = ("customer_id", "as_of_day")
 _BEFORE_ALL_DAYS = -(10**6)
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Time columns of a table of the contract.
-
-    Parameters
-    ----------
-    event
-        When a row happened.
-    known
-        When our tables could know it; null, or a table without it, means when it happened.
-    masked
-        Clocks of what follows later on the same row: null from as_of on.
-    flags
-        Flag of each masked clock that may be set without it: true since the row happened, unless the clock says when.
-    undated
-        Whether a row without an event time has always been true.
-    """
-
-    event: str
-    known: str | None = "known_at"
-    masked: tuple[str, ...] = ()
-    flags: Mapping[str, str] = field(default_factory=dict)
-    undated: bool = False
-
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """Columns that tell of a later time: out of sight until as_of dates come in."""
-        return (*self.masked, *self.flags.values())
-
-
-CLOCKS: Mapping[str, Clocks] = {
-    "purchases": Clocks("event_time"),
-    "visits": Clocks("event_time"),
-    "feedback": Clocks("event_time", masked=("resolved_at",)),
-    # An invoice is past once it was due: before that, not having paid says nothing.
-    "payments": Clocks("due_at", masked=("paid_at", "disputed_at"), flags={"disputed_at": "disputed"}),
-    "customers": Clocks("valid_from", known=None, masked=("signup_at",), undated=True),
-    "contracts": Clocks("started_at", masked=("ended_at",)),
-    # A snapshot describes the state at the midnight it is dated, so it is known to that very as_of.
-    "snapshots": Clocks("as_of", known=None, undated=True),
-}
-
-
-def day_number_of(clock: ir.Column) -> ir.IntegerColumn:
-    """Midnights from 1970-01-01 to the day of a date or timestamp column."""
-    day = clock if clock.type().is_date() else clock.date()
-    return day.epoch_days().cast("int64")
 
 
 def _numbered(source: str, table: ir.Table) -> ir.Table:
@@ -169,9 +121,11 @@ def _combined(measures: Mapping[str, Measure], rows: ir.Table) -> dict[str, ir.S
     return {name: getattr(rows[name], measure.how)() for name, measure in measures.items()}
 
 
-def _partials(grain: Grain, table: ir.Table) -> ir.Table:
-    """Raw rows reduced to (customer, event day, known day, key, later clocks)."""
-    rows = _numbered(grain.source, table)
+def _partials(grain: Grain, sources: Mapping[str, ir.Table]) -> ir.Table:
+    """Raw rows reduced to (customer, event day, known day, key, later clocks); those of several tables put together."""
+    if grain.parts:
+        return ibis.union(*(_partials(part, sources) for part in grain.parts))
+    rows = _numbered(grain.source, sources[grain.source])
     if grain.kept is not None:
         rows = rows.filter(_Row(rows, grain).compute(grain.kept))
     row = _Row(rows, grain)
@@ -182,19 +136,31 @@ def _partials(grain: Grain, table: ir.Table) -> ir.Table:
 
 
 def _days(grain: Grain, past: ir.Table) -> ir.Table:
-    """Past partials as one row per (customer, as_of, day), with gaps where the grain asks for them."""
+    """Past partials as one row per (customer, as_of, day), with gaps and silence where the grain asks for them."""
     rows = past.mutate(**{name: measure.value(past) for name, measure in grain.after.items()})
     by = [*_KEYS, "event_day"]
     days = rows.group_by(by).aggregate(**_combined(grain.measures, rows))
     days = days.mutate(age_days=days.as_of_day - days.event_day)
-    if grain.gaps_of is None:
-        return days
-    happened = days[grain.gaps_of] > 0
+    if grain.gaps_of is not None:
+        days = _with_gaps(days, grain.gaps_of)
+    return days if grain.silence_of is None else _with_silence(days, grain.silence_of)
+
+
+def _with_gaps(days: ir.Table, measure: str) -> ir.Table:
+    """Days with the one before on which there was something, and the days between."""
+    happened = days[measure] > 0
     earlier = ibis.window(group_by=list(_KEYS), order_by=days.event_day, preceding=(None, 1))
     previous = happened.ifelse(days.event_day, ibis.null("int64")).max().over(earlier)
     days = days.mutate(previous_day=previous)
-    happened = days[grain.gaps_of] > 0
+    happened = days[measure] > 0
     return days.mutate(gap_days=happened.ifelse(days.event_day - days.previous_day, ibis.null("int64")))
+
+
+def _with_silence(days: ir.Table, measure: str) -> ir.Table:
+    """Days marked where the last one on which there was something lies before them."""
+    happened = (days[measure] > 0).ifelse(days.event_day, ibis.null("int64"))
+    days = days.mutate(last_day=happened.max().over(ibis.window(group_by=list(_KEYS))))
+    return days.mutate(is_silent=(days.event_day > days.last_day).fill_null(True))
 
 
 def _keys(grain: Grain, past: ir.Table, windows: Sequence[int | None]) -> ir.Table:
@@ -224,11 +190,11 @@ def _latest(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: i
     return past.filter(past.is_newest)
 
 
-def _rows(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
+def _rows(grain: Grain, features: Sequence[Feature], sources: Mapping[str, ir.Table], asked: ir.Table) -> ir.Table:
     """Rows of the past that features of one grain see."""
     if grain.shape == "latest":
-        return _latest(grain, features, table, asked)
-    past = _past(_partials(grain, table), asked, grain.masked)
+        return _latest(grain, features, sources[grain.source], asked)
+    past = _past(_partials(grain, sources), asked, grain.masked)
     if grain.shape == "days":
         return _days(grain, past)
     windows = dict.fromkeys(span for f in features for span in (f.window_days, f.window_days and f.longest_days))
@@ -237,9 +203,9 @@ def _rows(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.
     return _keys(grain, past, list(windows))
 
 
-def _scan(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
+def _scan(grain: Grain, features: Sequence[Feature], sources: Mapping[str, ir.Table], asked: ir.Table) -> ir.Table:
     """Every feature of one source and grain, one row per (customer, as_of) that has a past there."""
-    rows = _rows(grain, features, table, asked)
+    rows = _rows(grain, features, sources, asked)
     values: dict[str, ir.Scalar] = {}
     for f in features:
         past = Past(
@@ -264,7 +230,7 @@ def scans(
     asked = _asked(spine)
     by_grain = sorted(features, key=lambda f: (f.source, f.grain.name))
     groups = [tuple(group) for _, group in groupby(by_grain, key=lambda f: (f.source, f.grain.name))]
-    return [(group, _scan(group[0].grain, group, sources[group[0].source], asked)) for group in groups]
+    return [(group, _scan(group[0].grain, group, sources, asked)) for group in groups]
 
 
 def build(features: Sequence[Feature], sources: Mapping[str, ir.Table], spine: ir.Table) -> ir.Table:

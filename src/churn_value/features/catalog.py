@@ -24,6 +24,7 @@ from churn_value.features import (
     purchases,
     returns,
     rhythm,
+    signs,
     visits,
 )
 from churn_value.features.compiled import compiled_sql
@@ -44,6 +45,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     payments,
     contracts,
     customers,
+    signs,
 )
 DEFAULT_WINDOWS_DAYS = windows_for(None, 90)
 EVERY_COLUMN: Mapping[str, frozenset[str]] = {
@@ -81,8 +83,9 @@ class Catalog:
 
     @property
     def schemas(self) -> dict[str, ibis.Schema]:
-        """Schema of each source the features are computed from, attributes included."""
-        return {source: source_schema(source, self.attributes) for source in sorted({f.source for f in self.features})}
+        """Schema of each table the features are computed from, attributes included."""
+        tables = sorted({table for f in self.features for table in f.grain.tables})
+        return {table: source_schema(table, self.attributes) for table in tables}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -126,9 +129,9 @@ def source_schema(source: str, attributes: Mapping[str, FeatureType]) -> ibis.Sc
 def _available(present: Mapping[str, frozenset[str]], windows: tuple[int, ...]) -> Iterator[Feature]:
     for family in FAMILIES:
         for declaration in declared(vars(family)):
-            columns = present.get(declaration.grain.source)
-            if columns is not None and declaration.needed <= columns:
-                yield from declaration.expanded(windows)
+            possible = declaration.over(present)
+            if possible is not None:
+                yield from possible.expanded(windows)
 
 
 def catalog(

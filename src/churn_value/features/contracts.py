@@ -9,7 +9,8 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Grain, Measure, feature
+from churn_value.features.declare import feature
+from churn_value.features.grain import Grain, Measure
 from churn_value.features.past import Past
 
 DAY = Grain(

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Feature, FeatureType, Grain, feature
+from churn_value.features.declare import Feature, FeatureType, feature
+from churn_value.features.grain import Grain
 from churn_value.features.past import Past
 
 PROFILE = Grain("customers", "profile", shape="latest")

@@ -1,4 +1,4 @@
-"""How features are written down: the grain their rows have, and the feature itself.
+"""How features are written down; the grain of their rows is in `grain`.
 
 An author writes a function of `Past` and states its unit, the meaning of "nothing happened" and a text in two
 languages; the function's name is the column's. One declaration gives one feature per window or half-life.
@@ -7,76 +7,18 @@ languages; the function's name is the column's. One declaration gives one featur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import ibis.expr.types as ir
 
+from churn_value.features.grain import Grain
 from churn_value.features.past import Past
 
 Ladder = tuple[int, ...]
 Spans = Callable[[Ladder], tuple[int | None, ...]]
 Reduction = Callable[[Past], ir.Scalar]
-RowValue = Callable[[Any], ir.Value]
-Shape = Literal["days", "keys", "latest"]
 FeatureType = Literal["number", "category"]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """An integer column of the rows a feature sees, and how rows of one day or key combine."""
-
-    value: RowValue
-    how: Literal["sum", "min", "max"] = "sum"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grain:
-    """What one row of the past is: a day, a key such as an order or a category, or the latest version.
-
-    Parameters
-    ----------
-    source
-        Table of the contract.
-    name
-        What one row is, as in ``"day"`` or ``"order"``.
-    shape
-        ``days``: one row per (customer, as_of, day). ``keys``: per (customer, as_of, key), with each measure also
-        counted within each window. ``latest``: one row per (customer, as_of).
-    key
-        Columns that name the key, computed row by row.
-    before
-        Measures of raw rows, combined per day before as_of dates come in; they cannot see a masked clock.
-    after
-        Measures of past rows, which see clocks masked at as_of as well as ``as_of_day`` and the measures of `before`.
-    carried
-        Columns, computed row by row, that `after` needs beside them.
-    masked
-        Clocks that `after` needs: null from as_of on, else day numbers.
-    kept
-        Condition on a raw row to be of this grain at all.
-    requires
-        Columns without which the grain has no meaning.
-    gaps_of
-        ``days`` only: measure whose days are chained, giving ``previous_day`` and ``gap_days``.
-    """
-
-    source: str
-    name: str
-    shape: Shape = "days"
-    key: Mapping[str, RowValue] = field(default_factory=dict)
-    before: Mapping[str, Measure] = field(default_factory=dict)
-    after: Mapping[str, Measure] = field(default_factory=dict)
-    carried: Mapping[str, RowValue] = field(default_factory=dict)
-    masked: tuple[str, ...] = ()
-    kept: RowValue | None = None
-    requires: frozenset[str] = frozenset()
-    gaps_of: str | None = None
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """Measures of `before` and `after` in one mapping."""
-        return {**self.before, **self.after}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +67,7 @@ class Feature:
 
     @property
     def source(self) -> str:
-        """Table of the contract it is computed from."""
+        """Table of the contract it is computed from; several are joined by ``+``."""
         return self.grain.source
 
 
@@ -147,10 +89,12 @@ class Declaration:
     requires: frozenset[str]
     has_suffix: bool
 
-    @property
-    def needed(self) -> frozenset[str]:
-        """Columns of the source without which it has no meaning."""
-        return self.requires | self.grain.requires
+    def over(self, present: Mapping[str, frozenset[str]]) -> Declaration | None:
+        """The declaration over the tables and columns at hand; None where it has no meaning."""
+        grain = self.grain.over(present)
+        if grain is None or not self.requires <= grain.columns(present):
+            return None
+        return replace(self, grain=grain)
 
     def expanded(self, ladder: Ladder) -> Iterator[Feature]:
         """Features for a ladder of windows, shortest first."""
@@ -180,7 +124,7 @@ class Declaration:
             window_days=window,
             half_life_days=half_life,
             longest_days=longest,
-            requires=self.needed,
+            requires=self.requires | self.grain.requires,
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Grain, Measure, each, feature, middle, middle_and_ever
+from churn_value.features.declare import each, feature, middle, middle_and_ever
+from churn_value.features.grain import Grain, Measure
 from churn_value.features.past import Past
 
 SURVEY_KINDS = ("csat", "nps", "review")

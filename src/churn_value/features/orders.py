@@ -5,7 +5,8 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Grain, Measure, each_and_ever, feature, middle, middle_and_ever
+from churn_value.features.declare import each_and_ever, feature, middle, middle_and_ever
+from churn_value.features.grain import Grain, Measure
 from churn_value.features.past import Past
 from churn_value.features.purchases import bought_lines, is_bought
 

@@ -39,7 +39,7 @@ class _Scan:
     """One prepared statement: the features of one source and grain."""
 
     name: str
-    source: str
+    tables: tuple[str, ...]
     features: tuple[Feature, ...]
 
 
@@ -88,7 +88,7 @@ class PreparedFeatures:
         spine = ibis.table({"customer_id": "string", "as_of": "date"}, name="spine")
         for number, (group, table) in enumerate(scans(self._catalog.features, tables, spine)):
             self._connection.execute(f"PREPARE scan_{number} AS {ibis.to_sql(table, dialect='duckdb')}")
-            yield _Scan(f"scan_{number}", group[0].source, group)
+            yield _Scan(f"scan_{number}", group[0].grain.tables, group)
 
     def frame(self, rows: Mapping[str, pa.Table], asked: Sequence[tuple[str, date]]) -> pd.DataFrame:
         """Features of the (customer_id, as_of) asked for, each pair once, in their order.
@@ -110,7 +110,7 @@ class PreparedFeatures:
             found = [
                 (scan, self._connection.execute(f"EXECUTE {scan.name}").fetchnumpy())
                 for scan in self._scans
-                if scan.source in filled
+                if not filled.keys().isdisjoint(scan.tables)
             ]
         return self._assembled(found, asked)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
-from churn_value.features.declare import Grain, Measure, but_longest, each_and_ever, feature, spread
+from churn_value.features.declare import but_longest, each_and_ever, feature, spread
+from churn_value.features.grain import Grain, Measure
 from churn_value.features.past import MONEY_BITS, Past
 
 

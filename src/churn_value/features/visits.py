@@ -7,8 +7,6 @@ from collections.abc import Callable
 import ibis.expr.types as ir
 
 from churn_value.features.declare import (
-    Grain,
-    Measure,
     but_longest,
     each,
     each_and_ever,
@@ -16,6 +14,7 @@ from churn_value.features.declare import (
     middle_and_longest,
     spread,
 )
+from churn_value.features.grain import Grain, Measure
 from churn_value.features.past import Past
 
 ENGAGEMENT_KINDS = ("share", "like", "comment")

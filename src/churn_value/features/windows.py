@@ -7,7 +7,7 @@ from math import isnan
 import ibis
 import ibis.expr.types as ir
 
-from churn_value.features.asof import day_number_of
+from churn_value.features.clocks import day_number_of
 
 RUNGS = 5
 WEEK_DAYS = 7

@@ -95,6 +95,7 @@ def purchase(row: Row, size: float) -> None:
     since = row["days_since_last_purchase"]
     _purchase_day(row, since, is_new=np.isnan(since) | (since > 1))
     row["days_since_last_purchase"] = np.ones(len(frame))
+    _sign_of_life(row)
 
 
 def _order(row: Row, amount: Floats, lines: Floats, size: float) -> None:
@@ -259,6 +260,18 @@ def praised(row: Row) -> None:
     row["response_share"] = _over(scores + 1.0, asked + 1.0)
     row["days_since_last_score"] = np.ones(len(scores))
     row["never_asked"] = np.zeros(len(scores))
+    _sign_of_life(row)
+
+
+def _sign_of_life(row: Row) -> None:
+    """The last sign of life in any table, on the day before as_of, and the gap that it ends."""
+    since, days = row["days_since_last_sign"], _or(row["sign_days"], 0.0)
+    earlier = _or(np.round(_over(since, row["sign_overdue_ratio"]) * (days - 1.0)), 0.0)
+    now = days + (np.isnan(since) | (since > 1))
+    row["sign_overdue_ratio"] = _over(now - 1.0, earlier + since - 1.0)
+    row["sign_days"] = now
+    row["days_since_last_sign"] = np.ones(len(now))
+    row["unanswered_since_sign"] = np.zeros(len(now))
 
 
 def _changes(row: Row, change: str, mean: str, count: str) -> None:

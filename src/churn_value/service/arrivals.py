@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from churn_value.features.asof import CLOCKS
+from churn_value.features.clocks import CLOCKS
 from churn_value.service.event_ledger import Arrival, StoredRow
 from churn_value.service.event_rows import Row
 from churn_value.service.event_store import EventStore

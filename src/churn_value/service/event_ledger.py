@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from churn_value.errors import DataContractError
-from churn_value.features.asof import CLOCKS
+from churn_value.features.clocks import CLOCKS
 
 Status = Literal["accepted", "duplicate", "completed", "conflict"]
 StoredRow = Mapping[str, Any]
