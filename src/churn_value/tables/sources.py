@@ -17,6 +17,7 @@ from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
 from churn_value.tables.csv_files import BrokenRow, load_csv
 
+OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".duckdb")
 
 
@@ -76,7 +77,12 @@ def opened(
         else:
             made = stack.enter_context(_opened_duckdb(connection, name, files, table, where))
         stack.callback(connection.raw_sql, f"DROP {made} {quoted(name)}")
-        yield Source(connection.table(name), broken)
+        source = Source(connection.table(name), broken)
+        try:
+            yield source
+        except duckdb.Error as error:
+            # A damaged block of a Parquet or DuckDB file is met only when its rows are read.
+            raise _broken(error, files, where) from None
 
 
 def files_at(path: str, root: Path, where: str) -> list[Path]:
@@ -206,11 +212,21 @@ def _no_table(table: str | None, known: list[str], where: str) -> SchemaError:
 def _run(connection: Any, query: str, files: Sequence[Path], where: str) -> Any:
     try:
         return connection.con.execute(query)
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-        raise SchemaError(
-            "the file must be readable as what its name says",
-            code="BROKEN_FILE",
-            where=f"{where}.path",
-            received=f"{str(error).splitlines()[0]} in {', '.join(str(path) for path in files[:3])}",
-            remedy="write the file again, or correct the path",
-        ) from None
+    except duckdb.Error as error:
+        raise _broken(error, files, where) from None
+
+
+def _broken(error: duckdb.Error, files: Sequence[Path], where: str) -> duckdb.Error | SchemaError:
+    """Refusal of the files when the error is of what is in them; the error itself otherwise.
+
+    What DuckDB's own checksums and Parquet's decoder find comes as the base class.
+    """
+    if not isinstance(error, OF_FILES) and type(error) is not duckdb.Error:
+        return error
+    return SchemaError(
+        "the file must be readable as what its name says",
+        code="BROKEN_FILE",
+        where=f"{where}.path",
+        received=f"{(str(error).splitlines() or [''])[0]} in {', '.join(str(path) for path in files[:3])}",
+        remedy="write the file again, or correct the path",
+    )
