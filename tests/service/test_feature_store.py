@@ -137,3 +137,26 @@ def test_previous_answers_come_back_as_they_were(opened):
 def test_writing_leaves_nothing_but_the_table(opened, tmp_path):
     opened(table(["a"]))
     assert [path.name for path in tmp_path.iterdir()] == ["features.parquet"]
+
+
+def test_a_table_that_was_away_and_is_back_has_no_fault_left(opened, tmp_path):
+    store = opened(table(["1"]))
+    path = tmp_path / "features.parquet"
+    path.rename(tmp_path / "aside")
+    store.refresh()
+    assert (store.fault, len(store)) == ("FEATURES_ABSENT", 1)
+    (tmp_path / "aside").rename(path)
+    store.refresh()
+    assert store.fault is None
+
+
+def test_a_broken_table_that_was_away_and_is_back_is_still_broken(opened, tmp_path):
+    store = opened(table(["1"]))
+    path = tmp_path / "features.parquet"
+    path.write_bytes(b"no table")
+    store.refresh()
+    path.rename(tmp_path / "aside")
+    store.refresh()
+    (tmp_path / "aside").rename(path)
+    store.refresh()
+    assert (store.fault, len(store)) == ("FEATURES_UNREADABLE", 1)

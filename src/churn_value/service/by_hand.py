@@ -30,6 +30,7 @@ class TiersByHand:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: Stamp | None = None
+        self._verdict: str | None = None
         self.current = TierOverrides()
         self.fault: str | None = None
 
@@ -44,10 +45,14 @@ class TiersByHand:
             self.fault = "OVERRIDES_REFUSED"
             return
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
+        if stamp != self._stamp:
+            self._stamp, self._verdict = stamp, self._opened()
+        self.fault = self._verdict
+
+    def _opened(self) -> str | None:
+        """Take the file into use; code of why it cannot be used, or None."""
         try:
-            self.current, self.fault = read_overrides(self._path), None
+            self.current = read_overrides(self._path)
         except (DataContractError, OSError):
-            self.fault = "OVERRIDES_REFUSED"
+            return "OVERRIDES_REFUSED"
+        return None

@@ -187,6 +187,7 @@ class FeatureStore:
         self._stamp: tuple[int, int, int] | None = None
         self._snapshot: _Snapshot | None = None
         self._lock = Lock()
+        self._verdict: str | None = None
         self.fault: str | None = "FEATURES_ABSENT"
 
     def __len__(self) -> int:
@@ -206,15 +207,17 @@ class FeatureStore:
             self.fault = "FEATURES_ABSENT"
             return
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
+        if stamp != self._stamp:
+            self._stamp, self._verdict = stamp, self._opened()
+        self.fault = self._verdict  # a file that was away and is the same again has no other fault than it had
+
+    def _opened(self) -> str | None:
+        """Take the file into use; code of why it cannot be read, or None."""
         try:
             self._snapshot = _Snapshot(self._path)
         except (pa.ArrowException, OSError, SchemaError):
-            self.fault = "FEATURES_UNREADABLE"
-            return
-        self.fault = None
+            return "FEATURES_UNREADABLE"
+        return None
 
     def find(self, customer_ids: Sequence[str]) -> list[Kept | None]:
         """Row of each customer; None where never scored."""
