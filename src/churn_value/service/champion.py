@@ -2,7 +2,8 @@
 
 A pointer or bundle that cannot be trusted changes nothing: the bundle in use stays, and readiness says why the newer
 one was refused. What is new passes, in this order: the pointer's hash of the manifest, the manifest's hash of every
-file, a trial load in a child process, the load itself with its golden rows. MLflow is not needed for any of this.
+file, a trial in a child process, the load itself with its golden rows, and answers for those rows. MLflow is not needed
+for any of this.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from pathlib import Path
 
 from churn_value.errors import ChurnValueError
 from churn_value.scoring.bundle import Bundle, load_bundle
-from churn_value.scoring.offered import Offered
 from churn_value.scoring.pointer import bundle_folder, parse, read_bytes
 from churn_value.scoring.shelf import read_checked
 from churn_value.service.events import EventFeatures, maker_of
+from churn_value.service.proof import prove
 from churn_value.service.trial import try_in_child
-from churn_value.timeline import EPOCH
 
 POLLS_BETWEEN_RETRIES = 20
 log = logging.getLogger("churn_value.service")
@@ -103,11 +103,6 @@ class Champion:
             # Nothing altered costs a child process; and a worker that serves nobody yet has nothing to lose.
             read_checked(place, None)
             self.trial(place)
-        return Served(_warmed(load_bundle(place)), pointer.version, pointer.run_id or None)
-
-
-def _warmed(bundle: Bundle) -> Bundle:
-    """The bundle after a row of which nothing is known was explained: no caller waits for what is made by first use."""
-    nobody = Offered.one("", EPOCH, {}, bundle.expected)
-    bundle.model.contributions(nobody.rows)
-    return bundle
+        bundle = load_bundle(place)
+        prove(bundle, place)
+        return Served(bundle, pointer.version, pointer.run_id or None)

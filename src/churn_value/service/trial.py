@@ -24,7 +24,7 @@ REFUSED = 3
 
 
 def try_in_child(folder: Path, *, longest_s: float = LONGEST_S) -> None:
-    """Load a bundle, golden rows included, in a child process and forget it.
+    """Load a bundle and answer for its golden rows in a child process, and forget it.
 
     The child is a new interpreter, never a fork: LightGBM hangs in a fork of a process that has used it.
 
@@ -75,9 +75,10 @@ def main(folder: str) -> int:
     """Exit status of a trial: 0 loaded, `REFUSED` refused by the code printed."""
     _bound()
     from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - parsers are loaded inside the bounds
+    from churn_value.service.proof import prove  # noqa: PLC0415
 
     try:
-        load_bundle(Path(folder))
+        prove(load_bundle(Path(folder)), Path(folder))
     except ChurnValueError as error:
         sys.stdout.write(error.code)
         return REFUSED
