@@ -105,7 +105,7 @@ class TuningConfig(_Strict):
     """Budget and seed of the search, for each head."""
 
     trials: Annotated[int, Field(ge=0, le=10_000)] = 25
-    time_budget_s: Annotated[float, Field(gt=0)] = 60.0
+    time_budget_s: Annotated[float, Field(gt=0)] = 90.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
     seeds_averaged: Annotated[int, Field(ge=1, le=10)] = 2
     threads: Annotated[int, Field(ge=1, le=64)] = 2

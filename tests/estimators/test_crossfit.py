@@ -14,6 +14,7 @@ from churn_value.estimators.linear import fit_linear
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows, customer_folds, rows_of
 from churn_value.estimators.trees import Growing, Sample, TreeParams, fit_trees
+from churn_value.estimators.views import FoldViews
 
 QUICK = TreeParams(max_rounds=40, patience=10)
 
@@ -39,10 +40,11 @@ def test_one_date_is_told_from_two(snapshot):
 
 def test_of_two_settings_the_one_with_the_lower_out_of_fold_loss_is_taken(snapshot):
     folds, growing = snapshot
+    views = FoldViews(folds, growing.categories)
     hopeless = TreeParams(num_leaves=2, learning_rate=0.001, max_rounds=11, patience=1)
-    alone = fit_churn(folds, growing, None).final
+    alone = fit_churn(views, growing, None).final
     for usual, beside in ((growing.params, hopeless), (hopeless, growing.params)):
-        chosen = fit_churn(folds, replace(growing, params=usual), None, beside=beside).final
+        chosen = fit_churn(views, replace(growing, params=usual), None, beside=beside).final
         assert chosen.trees.texts == alone.trees.texts
 
 
@@ -79,7 +81,7 @@ def test_what_is_learned_by_heart_does_not_show_in_the_scores(snapshot):
 
 def test_the_head_of_one_date_has_cross_fitted_rounds_and_no_recentring(snapshot):
     folds, growing = snapshot
-    fitted = fit_churn(folds, growing, None)
+    fitted = fit_churn(FoldViews(folds, growing.categories), growing, None)
     assert fitted.final.calibration == fitted.honest.calibration
     assert fitted.final.weights == fitted.honest.weights
     assert fitted.final.trees.rounds == crossed(folds.together, BINARY, growing, (0.3,)).rounds
@@ -88,7 +90,7 @@ def test_the_head_of_one_date_has_cross_fitted_rounds_and_no_recentring(snapshot
 
 def test_the_head_of_one_date_predicts_customers_it_has_not_seen(snapshot):
     folds, growing = snapshot
-    head = fit_churn(folds, growing, None).final
+    head = fit_churn(FoldViews(folds, growing.categories), growing, None).final
     fresh = frame(2_000, 99, ("2024-01-01",))
     rows = rows_of(fresh, Design.fit(frame(500, 3, ("2024-01-01",)), CATALOG), with_value=True)
     p = head.probability(head.raw(rows.matrix))

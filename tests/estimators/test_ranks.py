@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from churn_value.estimators.binned import Target
 from churn_value.estimators.ranks import LARGEST, Anchor, anchored, newest, within_dates
 from churn_value.estimators.rows import Rows
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees
-from churn_value.estimators.views import fit_views
+from churn_value.estimators.views import Viewed, fit_views
 
 NAN = float("nan")
 
@@ -71,8 +72,12 @@ def history(seed, rows=900):
     return Rows(np.column_stack([spend, gap, code, rng.normal(size=rows)]), churned, churned, customers, days)
 
 
-def target_of(rows):
+def sample_of(rows):
     return Sample(rows.matrix, rows.churned)
+
+
+def target_of(rows):
+    return Target(None, rows.churned)
 
 
 @settings(max_examples=8, deadline=None)
@@ -80,7 +85,7 @@ def target_of(rows):
 def test_an_anchored_booster_says_of_a_row_what_the_booster_says_of_its_ranks(seed):
     rows = history(seed)
     growing = Growing(TreeParams(max_rounds=12, min_leaf_rows=5), (2,), (3,), 1)
-    text = fit_trees(target_of(within_dates(rows, (2,))), Objective("binary"), growing).texts[0]
+    text = fit_trees(sample_of(within_dates(rows, (2,))), Objective("binary"), growing).texts[0]
     anchor = Anchor.of(newest(rows).matrix, (2,))
     later = np.vstack([history(seed + 99).matrix, [[NAN, NAN, NAN, NAN], [0, 0, 9, 0], [-1e9, 1e9, 1, 1e9]]])
     np.testing.assert_array_equal(
@@ -92,14 +97,14 @@ def test_an_anchored_booster_says_of_a_row_what_the_booster_says_of_its_ranks(se
 def test_seeds_alternate_between_the_views_and_a_single_date_has_one_view():
     growing = Growing(TreeParams(max_rounds=5), (2,), (3, 4), 1)
     rows = history(1)
-    both = fit_views(rows, target_of, Objective("binary"), growing)
-    plain = fit_trees(target_of(rows), Objective("binary"), growing)
+    both = fit_views(Viewed(rows, (2,)), target_of, Objective("binary"), growing, (5, 5))
+    plain = fit_trees(sample_of(rows), Objective("binary"), growing)
     assert both.texts[0] == plain.texts[0]
     assert both.texts[1] != plain.texts[1]
     one_date = rows.where(rows.days == 70)
     assert (
-        fit_views(one_date, target_of, Objective("binary"), growing).texts
-        == fit_trees(target_of(one_date), Objective("binary"), growing).texts
+        fit_views(Viewed(one_date, (2,)), target_of, Objective("binary"), growing, (5, 5)).texts
+        == fit_trees(sample_of(one_date), Objective("binary"), growing).texts
     )
 
 
@@ -108,7 +113,7 @@ def test_ranks_carry_where_the_whole_population_moves():
     growing = Growing(TreeParams(max_rounds=30, min_leaf_rows=20), (2,), (3, 4), 1)
     moved = later.where(later.days == 70)
     anchor = Anchor.of(moved.matrix * [5, 1, 1, 1], (2,))
-    text = fit_trees(target_of(within_dates(rows, (2,))), Objective("binary"), growing).texts[0]
+    text = fit_trees(sample_of(within_dates(rows, (2,))), Objective("binary"), growing).texts[0]
     doubled = lgb.Booster(model_str=anchored(text, anchor)).predict(moved.matrix * [5, 1, 1, 1], raw_score=True)
     plain = lgb.Booster(model_str=anchored(text, Anchor.of(moved.matrix, (2,)))).predict(moved.matrix, raw_score=True)
     np.testing.assert_array_equal(doubled, plain)

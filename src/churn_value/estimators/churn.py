@@ -17,15 +17,16 @@ import numpy as np
 
 from churn_value.errors import TooLittleData
 from churn_value.estimators import FloatArray
+from churn_value.estimators.binned import Target
 from churn_value.estimators.calibration import Calibration, fit_calibration, fit_family, recentred
 from churn_value.estimators.crossfit import Crossed, crossed, on_one_date
-from churn_value.estimators.linear import Linear, fit_linear
+from churn_value.estimators.linear import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
 from churn_value.estimators.silence import Silence, fit_silence
 from churn_value.estimators.stacking import stacked
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, Trees, fit_trees
-from churn_value.estimators.views import fit_views
+from churn_value.estimators.views import FoldViews, fit_views
 
 BINARY = Objective("binary")
 IDENTITY = Calibration("identity")
@@ -141,14 +142,14 @@ class SilenceSettings:
 
 
 def fit_churn(
-    folds: Folds, growing: Growing, silence: SilenceSettings | None, *, beside: TreeParams | None = None
+    views: FoldViews, growing: Growing, silence: SilenceSettings | None, *, beside: TreeParams | None = None
 ) -> ChurnFit:
     """Churn head: stopped early, weighted and calibrated on the calibration rows, then refitted on all rows.
 
     Parameters
     ----------
-    folds
-        Rows; the calibration's as_of dates are at least a horizon later than the train fold's.
+    views
+        Folds; the calibration's as_of dates are at least a horizon later than the train fold's.
     growing
         Settings, seeds and threads.
     silence
@@ -163,20 +164,21 @@ def fit_churn(
     to score. They have then learned part of what moved between the folds, so the map is recentred for them; keeping it
     as it was counts the move twice (on Complete Journey a mean probability of .095 where .058 left).
     """
-    train, calibration = folds.train, folds.calibration
+    folds = views.folds
+    train, calibration, every = folds.train, folds.calibration, views.together.rows
     refuse_one_class(train.churned, "train")
     if silence is None and on_one_date(folds):
         return _fit_on_one_date(folds, growing, beside or growing.params)
     later = calibration.matrix
-    stopped = fit_views(train, _sample, BINARY, growing, validation=calibration)
+    stopped = views.stopped(_target, BINARY, growing)
     penalty, linear = _best_regression(train, calibration, growing)
     btyd = None if silence is None else fit_silence(train, silence.places, silence.horizon_days)
     honest = _weighted(stopped, linear, btyd, calibration, growing.threads)
     final = replace(
         honest,
-        trees=fit_views(folds.together, _sample, BINARY, growing, rounds=stopped.rounds),
-        linear=_regression(folds.together, growing, penalty),
-        silence=None if silence is None else fit_silence(folds.together, silence.places, silence.horizon_days),
+        trees=fit_views(views.together, _target, BINARY, growing, stopped.rounds),
+        linear=_regressions(every, growing, (penalty,))[penalty],
+        silence=None if silence is None else fit_silence(every, silence.places, silence.horizon_days),
     )
     said, said_later = (head.raw(later, threads=growing.threads) for head in (honest, final))
     chosen = fit_calibration(said, calibration.churned, calibration.customers, seed=growing.seeds[0])
@@ -193,7 +195,8 @@ def _fit_on_one_date(folds: Folds, growing: Growing, beside: TreeParams) -> Chur
 
     def head(rows: Rows) -> ChurnHead:
         trees = fit_trees(_sample(rows), BINARY, found.growing, rounds=found.crossed.rounds)
-        return ChurnHead(trees, _regression(rows, growing, found.penalty), None, tuple(found.weights.tolist()), chosen)
+        linear = _regressions(rows, growing, (found.penalty,))[found.penalty]
+        return ChurnHead(trees, linear, None, tuple(found.weights.tolist()), chosen)
 
     return ChurnFit(head(folds.train), head(folds.together))
 
@@ -249,18 +252,18 @@ def _has_both_classes(rows: Rows) -> bool:
     return bool(min(rows.churned.sum(), len(rows) - rows.churned.sum()) >= LEAST_ROWS_OF_A_CLASS)
 
 
-def _regression(rows: Rows, growing: Growing, penalty: float) -> Linear:
-    """Regression on rows, thinned by whole customers: a few dozen coefficients need no more."""
+def _regressions(rows: Rows, growing: Growing, penalties: Sequence[float]) -> dict[float, Linear]:
+    """Regressions by penalty on rows, thinned by whole customers: a few dozen coefficients need no more."""
     few = rows.thinned(MOST_LINEAR_ROWS, growing.seeds[0])
-    return fit_linear(few.matrix, few.churned, growing.categories, penalty=penalty)
+    return fit_path(few.matrix, few.churned, growing.categories, penalties)
 
 
 def _best_regression(train: Rows, calibration: Rows, growing: Growing) -> tuple[float, Linear]:
     """Penalty with the lowest loss on the calibration rows, and its regression; few rows choose the strongest."""
-    fitted = [(penalty, _regression(train, growing, penalty)) for penalty in PENALTIES]
+    fitted = _regressions(train, growing, PENALTIES)
     if not _has_both_classes(calibration):
-        return fitted[0]
-    return min(fitted, key=lambda one: _loss_after_map(one[1].raw(calibration.matrix), calibration.churned))
+        return PENALTIES[0], fitted[PENALTIES[0]]
+    return min(fitted.items(), key=lambda one: _loss_after_map(one[1].raw(calibration.matrix), calibration.churned))
 
 
 def _loss_after_map(raw: FloatArray, churned: FloatArray) -> float:
@@ -269,3 +272,7 @@ def _loss_after_map(raw: FloatArray, churned: FloatArray) -> float:
 
 def _sample(rows: Rows) -> Sample:
     return Sample(rows.matrix, rows.churned)
+
+
+def _target(rows: Rows) -> Target:
+    return Target(None, rows.churned)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators.linear import fit_linear
+from churn_value.estimators.linear import fit_path
 from churn_value.estimators.rows import Folds, Rows, customer_folds
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees
 
@@ -80,9 +80,9 @@ def crossed(rows: Rows, objective: Objective, growing: Growing, penalties: tuple
         boosters = fit_trees(_sample(others), objective, growing, validation=_sample(fold))
         trees[held] = boosters.raw(fold.matrix, threads=growing.threads)
         rounds.append(boosters.rounds)
+        path = fit_path(others.matrix, others.churned, growing.categories, penalties)
         for penalty, scores in linear.items():
-            fitted = fit_linear(others.matrix, others.churned, growing.categories, penalty=penalty)
-            scores[held] = fitted.raw(fold.matrix)
+            scores[held] = path[penalty].raw(fold.matrix)
     return Crossed(rows, trees, linear, tuple(round(mean) for mean in np.mean(rounds, axis=0)))
 
 

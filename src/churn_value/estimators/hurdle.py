@@ -40,6 +40,7 @@ from churn_value.estimators.silence import history_of, silence_places
 from churn_value.estimators.stretch import Stretch, fit_stretch
 from churn_value.estimators.trees import Growing, TreeParams
 from churn_value.estimators.value import STAYING_FLOOR, ValueHead, ValueSettings, fit_value
+from churn_value.estimators.views import FoldViews
 
 MODEL_FILE = "model.json"
 FORMAT = 2
@@ -243,11 +244,12 @@ def fit(
         _refuse_unstretchable(config, days, places)
     silence = None if places is None else SilenceSettings(places, days)
     growing = Growing(TreeParams.of(churn_params), design.category_places, seeds, config.tuning.threads)
-    churn = fit_churn(folds, growing, silence, beside=DENSE.over(churn_params))
+    views = FoldViews(folds, design.category_places)
+    churn = fit_churn(views, growing, silence, beside=DENSE.over(churn_params))
     if not config.has_value:
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))
-    value, intervals = _fit_amounts(folds, churn, growing, ValueSettings.of(value_params), level=config.interval.level)
+    value, intervals = _fit_amounts(views, churn, growing, ValueSettings.of(value_params), level=config.interval.level)
     stretch = None if days == config.horizon_days else _stretch(churn.final, folds, config.horizon_days)
     return HurdleModel(design, churn.final, value, intervals, stretch)
 
@@ -277,14 +279,14 @@ def _stretch(head: ChurnHead, folds: Folds, horizon_days: int) -> Stretch:
 
 
 def _fit_amounts(
-    folds: Folds, churn: ChurnFit, growing: Growing, settings: ValueSettings, *, level: float
+    views: FoldViews, churn: ChurnFit, growing: Growing, settings: ValueSettings, *, level: float
 ) -> tuple[ValueHead, Intervals]:
     """Value head and interval, given both fits of the churn head."""
-    later = folds.calibration
+    later = views.folds.calibration
     p, final_p = (
         head.probability(head.raw(later.matrix, threads=growing.threads)) for head in (churn.honest, churn.final)
     )
-    value = fit_value(folds, (p, final_p), growing, settings)
+    value = fit_value(views, (p, final_p), growing, settings)
     raw = value.honest.raw(later.matrix, threads=growing.threads)
     retained = value.honest.value_if_retained(raw, p)
     return value.final, fit_intervals(later, p, retained, level=level, seed=growing.seeds[0])

@@ -8,16 +8,15 @@ column per known text. Contributions are taken from the mean row, so the base is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from churn_value.estimators import FloatArray
 from churn_value.estimators import linear_kernels as kernels
+from churn_value.estimators.newton import ridge_logistic
 
 KINDS = {"number": kernels.NUMBER, "missing": kernels.MISSING, "category": kernels.CATEGORY}
 SMALLEST_DEVIATION = 1e-9
@@ -121,6 +120,16 @@ def _terms_of(place: int, column: FloatArray, *, is_category: bool) -> list[Term
     return [missing, Term(place, "number", float(np.median(size)) if len(size) else 1.0, 0.0, 1.0)]
 
 
+def _weighable(matrix: FloatArray, categories: Sequence[int]) -> list[Term]:
+    """Settled terms of every column of a design."""
+    unsettled = [
+        term
+        for place in range(matrix.shape[1])
+        for term in _terms_of(place, matrix[:, place], is_category=place in categories)
+    ]
+    return [term for term in (_settled(term, matrix) for term in unsettled) if term is not None]
+
+
 def fit_linear(matrix: FloatArray, churned: FloatArray, categories: Sequence[int], *, penalty: float) -> Linear:
     """Regression minimising mean log-loss plus ``penalty / 2`` times the squared coefficients.
 
@@ -133,25 +142,22 @@ def fit_linear(matrix: FloatArray, churned: FloatArray, categories: Sequence[int
     penalty
         Ridge on standardised columns, above 0.
     """
-    unsettled = [
-        term
-        for place in range(matrix.shape[1])
-        for term in _terms_of(place, matrix[:, place], is_category=place in categories)
-    ]
-    terms = [term for term in (_settled(term, matrix) for term in unsettled) if term is not None]
+    return fit_path(matrix, churned, categories, (penalty,))[penalty]
+
+
+def fit_path(
+    matrix: FloatArray, churned: FloatArray, categories: Sequence[int], penalties: Sequence[float]
+) -> dict[float, Linear]:
+    """Regressions on the same rows by penalty, as `fit_linear`; each begins where the stronger one before it ended."""
+    terms = _weighable(matrix, categories)
     columns = np.ones((len(matrix), len(terms) + 1))
     kernels.standard(np.ascontiguousarray(matrix), _as_columns(terms), columns[:, 1:])
-    ridge = np.concatenate([[0.0], np.full(len(terms), penalty)])
-
-    def objective(coefficients: FloatArray) -> tuple[float, FloatArray]:
-        z = columns @ coefficients
-        loss = float(np.mean(np.logaddexp(0.0, z) - churned * z) + 0.5 * np.sum(ridge * coefficients**2))
-        gradient: FloatArray = columns.T @ (expit(z) - churned) / len(z) + ridge * coefficients
-        return loss, gradient
-
-    found = minimize(objective, np.zeros(len(ridge)), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
-    fitted = [
-        Term(term.place, term.kind, term.scale, term.mean, term.deviation, float(coefficient))
-        for term, coefficient in zip(terms, found[1:], strict=True)
-    ]
-    return Linear(tuple(fitted), float(found[0]))
+    coefficients = np.zeros(len(terms) + 1)
+    fitted = {}
+    for penalty in sorted(penalties, reverse=True):
+        coefficients = ridge_logistic(columns, churned, penalty, coefficients)
+        fitted[penalty] = Linear(
+            tuple(replace(term, coefficient=float(one)) for term, one in zip(terms, coefficients[1:], strict=True)),
+            float(coefficients[0]),
+        )
+    return fitted

@@ -29,9 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from churn_value.estimators import FloatArray
+from churn_value.estimators.binned import dataset
 from churn_value.estimators.design import Design
 from churn_value.estimators.rows import Rows
-from churn_value.estimators.trees import Objective, TreeParams, dataset, lightgbm_gains
+from churn_value.estimators.trees import Objective, TreeParams, lightgbm_gains
 
 ATTRIBUTE = "attr_"
 SHADOWS = 5

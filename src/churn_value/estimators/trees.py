@@ -19,8 +19,8 @@ import numpy as np
 from churn_value.estimators import FloatArray
 from churn_value.estimators.attribution import Attribution, Walk
 from churn_value.estimators.attribution_text import Booster, booster_of
+from churn_value.estimators.binned import MAX_BIN, dataset
 
-MAX_BIN = 63  # a quarter of the default: 3 times faster on wide tables, and no measure moved on four public sets
 LEAST_ROUNDS = 10
 
 
@@ -108,24 +108,10 @@ def lightgbm_params(params: TreeParams, objective: Objective, *, seed: int, thre
         "feature_pre_filter": False,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": threads,
         "verbosity": -1,
     }
-
-
-def dataset(
-    matrix: FloatArray, target: FloatArray, categories: Sequence[int], reference: lgb.Dataset | None = None
-) -> lgb.Dataset:
-    """Binned rows that can be used for many boosters; `reference` gives a validation set the same bins."""
-    return lgb.Dataset(
-        matrix,
-        target,
-        categorical_feature=list(categories),
-        reference=reference,
-        params={"max_bin": MAX_BIN, "feature_pre_filter": False, "verbosity": -1},
-        free_raw_data=False,
-    ).construct()
 
 
 def _text(booster: lgb.Booster, rounds: int) -> str:
@@ -239,6 +225,18 @@ def fit_trees(
     """
     rows = dataset(train.matrix, train.target, growing.categories)
     valid = None if validation is None else dataset(validation.matrix, validation.target, growing.categories, rows)
+    return grown_trees(rows, valid, objective, growing, rounds=rounds)
+
+
+def grown_trees(
+    rows: lgb.Dataset,
+    valid: lgb.Dataset | None,
+    objective: Objective,
+    growing: Growing,
+    *,
+    rounds: Sequence[int] | None = None,
+) -> Trees:
+    """`fit_trees` on rows that are binned already."""
     texts, grown = [], []
     for place, seed in enumerate(growing.seeds):
         at_most = growing.params.max_rounds if rounds is None else rounds[place]

@@ -26,12 +26,13 @@ from scipy.special import expit
 
 from churn_value.config import Config
 from churn_value.estimators import FloatArray
+from churn_value.estimators.binned import dataset
 from churn_value.estimators.calibration import fit_family
 from churn_value.estimators.churn import BINARY
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.metrics import log_loss, log_losses, normalised_gini, tweedie_deviances
 from churn_value.estimators.rows import Rows, labelled, rows_of
-from churn_value.estimators.trees import Growing, Objective, TreeParams, dataset, grow
+from churn_value.estimators.trees import Growing, Objective, TreeParams, grow
 from churn_value.estimators.value import STAYING_FLOOR, ValueSettings, objective_of, sample_of, weights_of
 
 VALIDATION_SHARE = 4

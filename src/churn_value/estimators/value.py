@@ -39,11 +39,12 @@ import numpy as np
 
 from churn_value.errors import ConfigError
 from churn_value.estimators import FloatArray
+from churn_value.estimators.binned import Target
 from churn_value.estimators.calibration import PERSISTENCE
 from churn_value.estimators.churn import refuse_one_class
-from churn_value.estimators.rows import Folds, Rows
+from churn_value.estimators.rows import Rows
 from churn_value.estimators.trees import Growing, Objective, Sample, Trees
-from churn_value.estimators.views import fit_views
+from churn_value.estimators.views import FoldViews, Viewed, fit_views
 
 FORMS: Mapping[str, Mapping[str, float]] = {
     "tweedie": {"tweedie": 1.0},
@@ -138,14 +139,20 @@ def _part_of(content: Mapping[str, Any], files: Mapping[str, bytes]) -> ValuePar
     return ValuePart(form, float(content["weight"]), Trees(texts, rounds))
 
 
-def sample_of(form: str, rows: Rows, scale_minor: float) -> Sample:
-    """Rows and target that a form is fitted on."""
+def target_of(form: str, rows: Rows, scale_minor: float) -> Target:
+    """Rows that a form is fitted on, and their shares of the mean amount."""
     share = np.maximum(rows.amount_minor, 0.0) / scale_minor
     if form == "tweedie":
-        return Sample(rows.matrix, share)
+        return Target(None, share)
     stayed = rows.churned == 0
     # Stayers who returned all they bought have no positive amount, and a gamma needs one.
-    return Sample(rows.matrix[stayed], np.maximum(share[stayed], SMALLEST_SHARE))
+    return Target(stayed, np.maximum(share[stayed], SMALLEST_SHARE))
+
+
+def sample_of(form: str, rows: Rows, scale_minor: float) -> Sample:
+    """Rows and target that a form is fitted on."""
+    target = target_of(form, rows, scale_minor)
+    return Sample(rows.matrix if target.kept is None else rows.matrix[target.kept], target.values)
 
 
 def objective_of(form: str, power: float) -> Objective:
@@ -219,31 +226,29 @@ class ValueSettings:
         return cls(str(given.get("form", DEFAULT_FORM)), float(given.get("tweedie_power", DEFAULT_POWER)))
 
 
-def _stopped_part(form: str, scale: float, settings: ValueSettings, growing: Growing, folds: Folds) -> ValuePart:
+def _stopped_part(form: str, scale: float, settings: ValueSettings, growing: Growing, views: FoldViews) -> ValuePart:
     """A form grown on the train fold and stopped on the calibration fold."""
-    objective = objective_of(form, settings.power)
-    trees = fit_views(
-        folds.train, partial(sample_of, form, scale_minor=scale), objective, growing, validation=folds.calibration
-    )
+    target = partial(target_of, form, scale_minor=scale)
+    trees = views.stopped(target, objective_of(form, settings.power), growing)
     return ValuePart(form, weights_of(settings.form)[form], trees)
 
 
-def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing: Growing, rows: Rows) -> ValuePart:
+def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing: Growing, rows: Viewed) -> ValuePart:
     """The same part on more rows, with the same rounds."""
-    sample = partial(sample_of, part.form, scale_minor=scale)
+    target = partial(target_of, part.form, scale_minor=scale)
     objective = objective_of(part.form, settings.power)
-    return replace(part, trees=fit_views(rows, sample, objective, growing, rounds=part.trees.rounds))
+    return replace(part, trees=fit_views(rows, target, objective, growing, part.trees.rounds))
 
 
 def fit_value(
-    folds: Folds, probabilities: tuple[FloatArray, FloatArray], growing: Growing, settings: ValueSettings
+    views: FoldViews, probabilities: tuple[FloatArray, FloatArray], growing: Growing, settings: ValueSettings
 ) -> ValueFit:
     """Value head: stopped early and debiased on the calibration rows, then refitted on all rows.
 
     Parameters
     ----------
-    folds
-        Rows; the calibration's as_of dates are at least a horizon later than the train fold's.
+    views
+        Folds; the calibration's as_of dates are at least a horizon later than the train fold's.
     probabilities
         (n,) churn probabilities of the calibration rows, from the honest and from the final churn head.
     growing, settings
@@ -254,15 +259,15 @@ def fit_value(
     TooLittleData
         When a fold has fewer than 10 stayers.
     """
-    train, calibration = folds.train, folds.calibration
+    train, calibration = views.folds.train, views.folds.calibration
     refuse_one_class(train.churned, "train")
     refuse_one_class(calibration.churned, "calibration")
     scale = max(float(np.maximum(train.amount_minor, 0.0).mean()), 1.0)
     forms = weights_of(settings.form)
-    parts = tuple(_stopped_part(form, scale, settings, growing, folds) for form in forms)
+    parts = tuple(_stopped_part(form, scale, settings, growing, views) for form in forms)
     plain = ValueHead(parts, scale, 1.0)
     factor = debias_factor(calibration.amount_minor, _expected(plain, calibration, probabilities[0], growing.threads))
-    grown = tuple(_grown_again(part, scale, settings, growing, folds.together) for part in parts)
+    grown = tuple(_grown_again(part, scale, settings, growing, views.together) for part in parts)
     final = ValueHead(grown, scale, 1.0)
     moved = debias_factor(calibration.amount_minor, _expected(final, calibration, probabilities[1], growing.threads))
     return ValueFit(replace(plain, factor=factor), replace(final, factor=moved**PERSISTENCE))

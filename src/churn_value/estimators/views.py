@@ -9,58 +9,127 @@ up to binning, and all are fitted on the features.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from churn_value.estimators.binned import Binned, Target
 from churn_value.estimators.ranks import Anchor, anchored, newest, within_dates
-from churn_value.estimators.rows import Rows
-from churn_value.estimators.trees import Growing, Objective, Sample, Trees, fit_trees
+from churn_value.estimators.rows import Folds, Rows
+from churn_value.estimators.trees import Growing, Objective, Trees, grown_trees
+
+TargetOf = Callable[[Rows], Target]
+
+
+@dataclass(frozen=True, eq=False)
+class Viewed:
+    """Rows in both views; ranks and bins are made once, for whatever is fitted on them.
+
+    Attributes
+    ----------
+    rows
+        Of one or more dates.
+    categories
+        Columns holding codes.
+    """
+
+    rows: Rows
+    categories: tuple[int, ...]
+
+    @cached_property
+    def anchor(self) -> Anchor:
+        """Numbers of the newest date, that ranks stand for."""
+        return Anchor.of(newest(self.rows).matrix, self.categories)
+
+    @cached_property
+    def plain(self) -> Binned:
+        """The features as they are."""
+        return Binned(self.rows.matrix, self.categories)
+
+    @cached_property
+    def ranked(self) -> Binned:
+        """Their ranks within the date."""
+        return Binned(within_dates(self.rows, self.categories).matrix, self.categories)
+
+    @cached_property
+    def has_one_date(self) -> bool:
+        """Whether both views are the same up to binning."""
+        return len(np.unique(self.rows.days)) == 1
+
+
+class FoldViews:
+    """What a model is fitted on, in both views.
+
+    Parameters
+    ----------
+    folds
+        Rows.
+    categories
+        Columns holding codes.
+    """
+
+    def __init__(self, folds: Folds, categories: tuple[int, ...]) -> None:
+        self.folds = folds
+        self.train = Viewed(folds.train, categories)
+        self.together = Viewed(folds.together, categories)
+
+    def stopped(self, target_of: TargetOf, objective: Objective, growing: Growing) -> Trees:
+        """Boosters grown on the train fold, in both views, each stopped early on the calibration fold.
+
+        A calibration row is ranked among the newest train rows, as a row to score will be.
+        """
+        plain, ranked = _seeds_by_view(self.train, growing)
+        target, later = target_of(self.train.rows), target_of(self.folds.calibration)
+        stop = self._later_plain.of(later)
+        trees = grown_trees(self.train.plain.of(target), stop, objective, plain)
+        if not ranked.seeds:
+            return trees
+        stop = self._later_ranked.of(later)
+        return _both(trees, grown_trees(self.train.ranked.of(target), stop, objective, ranked), self.train.anchor)
+
+    @cached_property
+    def _later_plain(self) -> Binned:
+        return Binned(self.folds.calibration.matrix, self.train.categories, self.train.plain)
+
+    @cached_property
+    def _later_ranked(self) -> Binned:
+        ranks = self.train.anchor.ranks(self.folds.calibration.matrix)
+        return Binned(ranks, self.train.categories, self.train.ranked)
 
 
 def fit_views(
-    train: Rows,
-    sample_of: Callable[[Rows], Sample],
-    objective: Objective,
-    growing: Growing,
-    *,
-    validation: Rows | None = None,
-    rounds: Sequence[int] | None = None,
+    train: Viewed, target_of: TargetOf, objective: Objective, growing: Growing, rounds: Sequence[int]
 ) -> Trees:
     """One booster a seed, in both views, all of them over the features as they are.
 
     Parameters
     ----------
     train
-        Rows of one or more dates.
-    sample_of
-        Rows to what is fitted: some of them, and the target.
-    objective, growing, validation, rounds
-        As for `fit_trees`; a validation row is ranked among the newest train rows, as a row to score will be.
+        Rows.
+    target_of
+        Rows to what is fitted.
+    objective, growing
+        As for `fit_trees`.
+    rounds
+        Trees of each booster.
     """
     plain, ranked = _seeds_by_view(train, growing)
-    stop = None if validation is None else sample_of(validation)
-    few = None if rounds is None else rounds[: len(plain.seeds)]
-    trees = fit_trees(sample_of(train), objective, plain, validation=stop, rounds=few)
+    target, few = target_of(train.rows), len(plain.seeds)
+    trees = grown_trees(train.plain.of(target), None, objective, plain, rounds=rounds[:few])
     if not ranked.seeds:
         return trees
-    anchor = Anchor.of(newest(train).matrix, growing.categories)
-    beside = fit_trees(
-        sample_of(within_dates(train, growing.categories)),
-        objective,
-        ranked,
-        validation=None if validation is None else sample_of(_ranked_among(validation, anchor)),
-        rounds=None if rounds is None else rounds[len(plain.seeds) :],
-    )
-    return Trees((*trees.texts, *(anchored(text, anchor) for text in beside.texts)), (*trees.rounds, *beside.rounds))
+    beside = grown_trees(train.ranked.of(target), None, objective, ranked, rounds=rounds[few:])
+    return _both(trees, beside, train.anchor)
 
 
-def _ranked_among(rows: Rows, anchor: Anchor) -> Rows:
-    return replace(rows, matrix=anchor.ranks(rows.matrix))
+def _both(plain: Trees, ranked: Trees, anchor: Anchor) -> Trees:
+    texts = (*plain.texts, *(anchored(text, anchor) for text in ranked.texts))
+    return Trees(texts, (*plain.rounds, *ranked.rounds))
 
 
-def _seeds_by_view(train: Rows, growing: Growing) -> tuple[Growing, Growing]:
+def _seeds_by_view(train: Viewed, growing: Growing) -> tuple[Growing, Growing]:
     """How the boosters of each view are grown; on a single date none is fitted on ranks."""
-    if len(np.unique(train.days)) == 1:
+    if train.has_one_date:
         return growing, replace(growing, seeds=())
     return replace(growing, seeds=growing.seeds[0::2]), replace(growing, seeds=growing.seeds[1::2])
