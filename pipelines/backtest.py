@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,9 +12,9 @@ import typer
 
 from churn_value.cli import ConfigPath, Overrides, main, progress, stderr, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import build_dataset
+from churn_value.dataset import Made, build_dataset
 from churn_value.errors import TooLittleData
-from churn_value.evaluation.backtest import config_at, known_at, replay_dates
+from churn_value.evaluation.backtest import config_at, features_made, known_at, replay_dates
 from churn_value.evaluation.backtest_figure import replay_figure
 from churn_value.evaluation.plots import save
 from churn_value.evaluation.replay import MONTH_DAYS, Point, Replay, point_of
@@ -34,10 +35,12 @@ class Result:
     files: tuple[Path, ...]
 
 
-def point(config: Config, tables: Tables, as_of: date, studies: Path) -> Point:
+def point(
+    config: Config, tables: Tables, features: Mapping[tuple[int, ...], Made], as_of: date, studies: Path
+) -> Point:
     """Train as one would have at `as_of`, and judge on what happened afterwards."""
     then, known = config_at(config, tables, as_of), known_at(tables, as_of)
-    data = build_dataset(then, known)
+    data = build_dataset(then, known, features[tuple(then.windows_days or ())])
     refuse_too_little(sufficiency(data.frame))
     studies.parent.mkdir(parents=True, exist_ok=True)
     searched = search(data, then, storage=studies, on_trial=lambda _: None)
@@ -59,13 +62,15 @@ def run(config: Config, settings: Settings, every_days: int = MONTH_DAYS) -> Res
     with step(f"reading the tables of {config.name}"):
         tables = company_tables(config, settings, datetime.now(UTC))
     dates = replay_dates(config, tables, every_days)
+    with step(f"features for trainings at {len(dates)} dates"):
+        features = features_made(config, tables, dates)
     points, skipped = [], {}
     with progress() as bar:
         task = bar.add_task(f"replaying {dates[0]} to {dates[-1]}", total=len(dates))
         for day in dates:
             bar.update(task, description=f"training as on {day}")
             try:
-                points.append(point(config, tables, day, folder / f"studies_{day}_{config.sha256[:8]}.db"))
+                points.append(point(config, tables, features, day, folder / f"studies_{day}_{config.sha256[:8]}.db"))
             except TooLittleData as error:
                 skipped[day.isoformat()] = str(error)
             bar.update(task, advance=1)

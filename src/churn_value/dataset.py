@@ -18,6 +18,7 @@ from churn_value.features.asof import build
 from churn_value.features.catalog import Catalog
 from churn_value.features.suited import catalog_of, catalog_parameters
 from churn_value.labels import labels
+from churn_value.manifest import manifest_of
 from churn_value.spine import spine
 from churn_value.tables.load import Tables
 from churn_value.timeline import Split, learnable_days, plan_split
@@ -88,26 +89,67 @@ def split_for(config: Config, tables: Tables) -> Split:
     )
 
 
-def build_dataset(config: Config, tables: Tables) -> Dataset:
+@dataclass(frozen=True)
+class Made:
+    """Features of many dates, made at once for several data sets over the same events.
+
+    The catalog and what it was made with; its rows of every (customer_id, as_of), sorted by as_of and customer_id.
+    """
+
+    parameters: Mapping[str, Any]
+    catalog: Catalog
+    frame: pd.DataFrame
+
+    def at(self, as_ofs: Sequence[date]) -> pd.DataFrame:
+        """Rows of some of the dates, with a fresh index."""
+        return self.frame[self.frame["as_of"].isin(pd.to_datetime(list(as_ofs)))].reset_index(drop=True)
+
+
+def made(config: Config, tables: Tables, as_ofs: Sequence[date]) -> Made:
+    """Features of everyone the cohort rule admits at some dates.
+
+    Events that were known only later than a date take no part in its rows, so they are those that tables cut off at any
+    later date would give.
+    """
+    parameters = catalog_parameters(config, tables)
+    features = catalog_of(parameters)
+    return Made(parameters, features, _feature_frame(config, tables, features, as_ofs))
+
+
+def build_dataset(config: Config, tables: Tables, features_made: Made | None = None) -> Dataset:
     """Rows of every fold with features and labels.
+
+    Parameters
+    ----------
+    config, tables
+        Of a company.
+    features_made
+        Features of at least the dates of the folds; null makes them.
 
     Raises
     ------
     ConfigError
-        When the cohort rule needs a table the config does not have, or given dates are not purged.
+        When the cohort rule needs a table the config does not have, or given dates are not purged; when features were
+        made for other tables, columns or windows.
     TooLittleData
         When a fold is empty, or has no churner or no retained customer.
     """
     parameters = catalog_parameters(config, tables)
-    features = catalog_of(parameters)
+    if features_made is not None and parameters != features_made.parameters:
+        raise ConfigError(
+            "features made beforehand must be of the same tables, columns and windows",
+            where=f"{config.source_file}: windows_days",
+            received=f"{parameters['windows_days']}, made with {features_made.parameters['windows_days']}",
+        )
+    features = catalog_of(parameters) if features_made is None else features_made.catalog
     if config.is_snapshot:
         split, frame = None, _snapshot_frame(tables, features)
     else:
         split = split_for(config, tables)
-        frame = _event_frame(config, tables, features, split)
+        frame = _event_frame(config, tables, features, split, features_made and features_made.at(split.as_ofs))
     frame, available = _within_budget(frame, config.tuning.max_train_rows)
     _refuse_thin_folds(frame, config)
-    manifest = _manifest(config, tables, features, frame)
+    manifest = manifest_of(config, tables, features, frame)
     learned = config.horizon_days if split is None else split.horizon_days
     more = {"windows_days": parameters["windows_days"], "train_rows_available": available, "learned_days": learned}
     return Dataset(frame, features, split, parameters, {**manifest, **more})
@@ -168,7 +210,7 @@ def _executed(tables: Tables, expression: ir.Table) -> pd.DataFrame:
     return frame.sort_values(["as_of", "customer_id"], ignore_index=True)
 
 
-def _event_frame(config: Config, tables: Tables, features: Catalog, split: Split) -> pd.DataFrame:
+def _feature_frame(config: Config, tables: Tables, features: Catalog, as_ofs: Sequence[date]) -> pd.DataFrame:
     needed = _COHORT_TABLE.get(config.cohort.rule)
     if needed is not None and needed not in tables.events:
         raise ConfigError(
@@ -177,9 +219,15 @@ def _event_frame(config: Config, tables: Tables, features: Catalog, split: Split
             received=config.cohort.rule,
             remedy="add the table, or use everyone",
         )
-    rows = _materialised(tables, spine(tables.events, split.as_ofs, config.cohort))
-    frame = _executed(tables, build(features.features, tables.events, rows))
-    known = _outcomes(config, tables, rows, split)
+    rows = _materialised(tables, spine(tables.events, as_ofs, config.cohort))
+    return _executed(tables, build(features.features, tables.events, rows))
+
+
+def _event_frame(
+    config: Config, tables: Tables, features: Catalog, split: Split, found: pd.DataFrame | None
+) -> pd.DataFrame:
+    frame = _feature_frame(config, tables, features, split.as_ofs) if found is None else found
+    known = _outcomes(config, tables, _materialised(tables, _asked(frame)), split)
     if not known[KEYS].equals(frame[KEYS]):
         raise TooLittleData(
             "features and labels must cover the same spine", received=f"{len(frame)}, {len(known)} rows"
@@ -250,35 +298,3 @@ def _refuse_thin_folds(frame: pd.DataFrame, config: Config) -> None:
                 received=f"{len(churned)} rows, {int(churned.sum())} churners",
                 remedy="choose another horizon_days or churn.definition, or bring more data",
             )
-
-
-def _counts(frame: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
-    grouped = frame.groupby(list(keys), observed=True, sort=True)
-    table = grouped.agg(rows=("churned", "size"), churners=("churned", "sum"), value_minor=("value_minor", "sum"))
-    records = table.reset_index().to_dict("records")
-    return [{str(name): _plain(value) for name, value in record.items()} for record in records]
-
-
-def _plain(value: Any) -> Any:
-    """JSON-ready form of a cell."""
-    if isinstance(value, pd.Timestamp):
-        return value.date().isoformat()
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _manifest(config: Config, tables: Tables, features: Catalog, frame: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "name": config.name,
-        "config_sha256": config.sha256,
-        "data_sha256": tables.sha256,
-        "feature_fingerprint": features.fingerprint,
-        "features": len(features.names),
-        "horizon_days": config.horizon_days,
-        "churn_definition": config.churn.definition,
-        "span": [day.isoformat() for day in tables.span],
-        "rows": len(frame),
-        "customers": int(frame["customer_id"].nunique()),
-        "per_fold": _counts(frame, ["fold"]),
-        "per_as_of": _counts(frame, ["as_of", "fold"]),
-        "tables": {name: report.as_dict() for name, report in tables.reports.items()},
-    }

@@ -16,6 +16,7 @@ ROOMS = (
     "features",
     "labels",
     "spine",
+    "manifest",
     "dataset",
     "recommendation",
     "estimators",

@@ -11,8 +11,9 @@ import pytest
 from judged import base, systems
 
 from churn_value.config import load_config
+from churn_value.dataset import build_dataset
 from churn_value.errors import ConfigError, TooLittleData
-from churn_value.evaluation.backtest import config_at, known_at, replay_dates
+from churn_value.evaluation.backtest import config_at, features_made, known_at, replay_dates
 from churn_value.evaluation.backtest_figure import replay_figure
 from churn_value.evaluation.comparison import evaluate
 from churn_value.evaluation.plots import png
@@ -24,12 +25,17 @@ HORIZON = 30
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """Sixty customers who buy every eight days from 2025-01-01 on, until 2025-09-01; one line is known late."""
+    """Sixty customers who buy every eight days from 2025-01-01 to 2025-09-01; one line is known late.
+
+    Every fifth is away for forty days after each forty, each from another day on.
+    """
     folder = tmp_path_factory.mktemp("shop")
     days = pd.date_range("2025-01-01", "2025-09-01", freq="8D")
     lines = pd.DataFrame([(f"c{c}", day + pd.Timedelta(days=c % 8), 10.0) for c in range(60) for day in days])
     lines.columns = ["customer_id", "event_time", "amount"]
-    lines = lines[lines["event_time"] < "2025-09-01"].assign(known_at=lambda f: f["event_time"])
+    number, elapsed = lines["customer_id"].str[1:].astype(int), (lines["event_time"] - days[0]).dt.days
+    away = (number % 5 == 0) & ((elapsed + 7 * number) // 40 % 2 == 1)
+    lines = lines[~away & (lines["event_time"] < "2025-09-01")].assign(known_at=lambda f: f["event_time"])
     lines.loc[lines.index[0], "known_at"] = pd.Timestamp("2025-07-01")
     lines.to_parquet(folder / "purchases.parquet")
     config = {
@@ -75,6 +81,19 @@ def test_what_was_known_later_is_not_there_yet_and_the_outcomes_are(shop):
     assert late.count().execute() == everything
     assert early.count().execute() == everything - 1
     assert early.event_time.max().execute() == tables.events["purchases"].event_time.max().execute()
+
+
+def test_features_made_once_are_those_of_a_training_that_knew_only_what_was_known_by_then(shop):
+    config, tables = shop
+    day = date(2025, 6, 3)
+    once = features_made(config, tables, (day, date(2025, 8, 2)))
+    then, known = config_at(config, tables, day), known_at(tables, day)
+    with_them, by_itself = build_dataset(then, known, once[then.windows_days]), build_dataset(then, known)
+    pd.testing.assert_frame_equal(with_them.frame, by_itself.frame)
+    assert with_them.manifest == by_itself.manifest
+    other = then.model_copy(update={"windows_days": (5, 50)})
+    with pytest.raises(ConfigError, match="same tables, columns and windows"):
+        build_dataset(other, known, once[then.windows_days])
 
 
 def test_tables_without_a_second_clock_stay_as_they_are(shop):

@@ -7,6 +7,7 @@ the next date. `replay` holds what was found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import ibis
 
 from churn_value.config import Config
-from churn_value.dataset import observed_through, split_for
+from churn_value.dataset import Made, made, observed_through, split_for
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.evaluation.replay import MONTH_DAYS
 from churn_value.features.clocks import CLOCKS
@@ -49,6 +50,21 @@ def config_at(config: Config, tables: Tables, as_of: date) -> Config:
     )
     windows = config.windows_days or _windows_at(config, tables, as_of)
     return config.model_copy(update={"dates": dates, "windows_days": windows})
+
+
+def features_made(config: Config, tables: Tables, days: Sequence[date]) -> Mapping[tuple[int, ...], Made]:
+    """Features for trainings at several dates, by the windows known by then, each ladder's in one pass over the events.
+
+    The rows of a date hold nothing that was known only later, so they are the same for every training that uses them.
+    """
+    asked: dict[tuple[int, ...], set[date]] = {}
+    for day in days:
+        then = config_at(config, tables, day)
+        asked.setdefault(tuple(then.windows_days or ()), set()).update(split_for(then, tables).as_ofs)
+    return {
+        windows: made(config.model_copy(update={"windows_days": windows}), tables, sorted(as_ofs))
+        for windows, as_ofs in asked.items()
+    }
 
 
 def _given_at(config: Config, as_of: date) -> Any:
