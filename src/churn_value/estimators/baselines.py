@@ -39,6 +39,7 @@ from churn_value.estimators.btyd import (
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.linear import fit_linear
 from churn_value.estimators.rows import labelled
+from churn_value.estimators.silence import FEATURES, history_of
 
 PURCHASE_COLUMNS = (
     "days_since_last_purchase",
@@ -88,9 +89,9 @@ def run_rate_minor(frame: pd.DataFrame, horizon_days: int) -> FloatArray:
     return value
 
 
-def history_of(frame: pd.DataFrame) -> History:
-    """BTYD history of feature rows [days]."""
-    return History.of(_column(frame, "frequency"), _column(frame, "recency_days"), _column(frame, "T_days"))
+def _history(frame: pd.DataFrame) -> History:
+    """BTYD history of feature rows [days], as the model's own part takes it."""
+    return history_of(np.column_stack([_column(frame, name) for name in FEATURES]))
 
 
 def newest_histories(frame: pd.DataFrame) -> pd.DataFrame:
@@ -119,12 +120,12 @@ def _by_btyd(
     model: BgNbd | ParetoNbd, amounts: GammaGamma, rows: pd.DataFrame, horizon_days: int, *, is_silence_churn: bool
 ) -> Baseline:
     def silence(frame: pd.DataFrame) -> FloatArray:
-        return _clipped(model.no_purchase(history_of(frame), horizon_days))
+        return _clipped(model.no_purchase(_history(frame), horizon_days))
 
     mapped = _clipped if is_silence_churn else _monotone(silence(rows), _column(rows, "churned"))
 
     def predict(frame: pd.DataFrame) -> BaselinePrediction:
-        purchases = model.expected_purchases(history_of(frame), horizon_days)
+        purchases = model.expected_purchases(_history(frame), horizon_days)
         amount = amounts.expected_amount(_column(frame, "frequency"), _column(frame, "monetary_value_minor"))
         return BaselinePrediction(mapped(silence(frame)), purchases * amount)
 
@@ -180,7 +181,7 @@ def fit_baselines(train: pd.DataFrame, calibration: pd.DataFrame, catalog: Catal
     horizon = config.horizon_days
     newest = newest_histories(rows)
     amounts = fit_gamma_gamma(_column(newest, "frequency"), _column(newest, "monetary_value_minor"))
-    histories = history_of(newest)
+    histories = _history(newest)
     models: dict[str, BgNbd | ParetoNbd] = {"bg_nbd": fit_bg_nbd(histories), "pareto_nbd": fit_pareto_nbd(histories)}
     is_silence = config.churn.definition == "no_purchase"
     btyd = {
