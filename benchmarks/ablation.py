@@ -39,12 +39,15 @@ from churn_value.estimators.metrics import (
     total_bias,
     tweedie_deviance,
 )
+from churn_value.features import signs
+from churn_value.features.declare import declared
 from churn_value.provenance import commit, libraries
 from churn_value.settings import Settings
 
 SETS = ("cdnow", "online_retail", "completejourney")
 RESULTS, DOCUMENT = Path("benchmarks/results/ablation.json"), Path("docs/ablation.md")
 BTYD_FEATURES = {"frequency", "recency_days", "T_days", "monetary_value_minor"}
+SIGNS = {declaration.name for declaration in declared(vars(signs))}
 HEADER = ["set", "model", "AUC", "log-loss", "cal. error", "n. Gini", "deviance", "total", "s"]
 MINOR = 100.0
 
@@ -107,6 +110,7 @@ IDEAS: Mapping[str, Idea] = {
     "no Pareto/NBD part": Idea(patched=lambda: patch.object(hurdle, "silence_places", lambda _: None)),
     "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES),
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
+    "no signs of life over all tables": Idea(kept=lambda name: name not in SIGNS),
     "Tweedie alone": Idea(form="tweedie"),
     "two-part gamma alone": Idea(form="gamma"),
     "no attribute left out": Idea(patched=lambda: patch.object(folds, "sifted", _all_features)),
