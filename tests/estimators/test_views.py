@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_value.estimators.binned import Binned, Target
+from churn_value.estimators.binned import Target
 from churn_value.estimators.linear import fit_linear, fit_path
 from churn_value.estimators.newton import ridge_logistic
 from churn_value.estimators.rows import Folds, Rows
-from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees, grown_trees
+from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees
 from churn_value.estimators.views import FoldViews, Viewed, fit_views
 
 GROWING = Growing(TreeParams(max_rounds=12, patience=4, min_leaf_rows=5), (2,), (3, 4), 1)
@@ -64,17 +64,12 @@ def test_the_view_of_the_features_is_that_of_rows_binned_by_themselves(views):
     assert views.stopped(churned_of, BINARY, GROWING).texts[0] == alone.texts[0]
 
 
-def test_some_of_the_rows_are_fitted_as_if_the_others_were_not_there():
-    rows = rows_of([10], 5)
-    kept = rows.matrix[:, 1] > np.median(rows.matrix[:, 1]) - 10
-    kept[::3] = False
-    # The others take no part: what they hold is of no consequence as long as the bins are the same.
-    target = Target(kept, rows.churned[kept])
-    binned = Binned(rows.matrix, (2,))
-    said = grown_trees(binned.of(target), None, BINARY, GROWING, rounds=(5, 5))
-    other = rows.matrix.copy()
-    other[~kept] = rows.matrix[~kept][::-1]
-    assert grown_trees(Binned(other, (2,)).of(target), None, BINARY, GROWING, rounds=(5, 5)) == said
+def test_some_of_the_rows_are_fitted_as_if_the_others_were_not_there(views):
+    rows = views.folds.train
+    target = stayed_of(rows)
+    said = fit_views(views.train, stayed_of, Objective("gamma"), GROWING, (5, 5))
+    alone = fit_trees(Sample(rows.matrix[target.kept], target.values), Objective("gamma"), GROWING, rounds=(5, 5))
+    assert said.texts[0] == alone.texts[0]
 
 
 def test_rounds_given_are_grown_in_both_views(views):

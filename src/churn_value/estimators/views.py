@@ -81,12 +81,13 @@ class FoldViews:
         """
         plain, ranked = _seeds_by_view(self.train, growing)
         target, later = target_of(self.train.rows), target_of(self.folds.calibration)
-        stop = self._later_plain.of(later)
-        trees = grown_trees(self.train.plain.of(target), stop, objective, plain)
+        rows = self.train.plain.of(target)
+        trees = grown_trees(rows, self._later_plain.of(later, rows), objective, plain)
         if not ranked.seeds:
             return trees
-        stop = self._later_ranked.of(later)
-        return _both(trees, grown_trees(self.train.ranked.of(target), stop, objective, ranked), self.train.anchor)
+        rows = self.train.ranked.of(target)
+        beside = grown_trees(rows, self._later_ranked.of(later, rows), objective, ranked)
+        return _both(trees, beside, self.train.anchor)
 
     @cached_property
     def _later_plain(self) -> Binned:
