@@ -102,7 +102,7 @@ def show(replay: Replay) -> None:
 
 def command(
     config: ConfigPath,
-    every: Annotated[int, typer.Option(min=1, help="Days between dates, counted back from the newest.")] = MONTH_DAYS,
+    every: Annotated[int, typer.Option(min=1, help="Days between dates, to the nearest whole step.")] = MONTH_DAYS,
     trials: Annotated[int, typer.Option(min=0, help="Of each search at each date.")] = 0,
     overrides: Overrides = None,
 ) -> None:

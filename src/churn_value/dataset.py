@@ -21,7 +21,7 @@ from churn_value.labels import labels
 from churn_value.manifest import manifest_of
 from churn_value.spine import spine
 from churn_value.tables.load import Tables
-from churn_value.timeline import Split, learnable_days, plan_split
+from churn_value.timeline import Split, learnable_days, plan_split, usual_step
 
 KEYS = ["customer_id", "as_of"]
 LEAST_HISTORY_DAYS = 28
@@ -81,7 +81,7 @@ def split_for(config: Config, tables: Tables) -> Split:
         start,
         through,
         horizon_days=config.horizon_days,
-        step_days=config.dates.step_days or max(1, learned // 3),
+        step_days=config.dates.step_days or usual_step(learned),
         min_history_days=config.dates.min_history_days or max(LEAST_HISTORY_DAYS, learned // 3),
         max_train_dates=config.dates.max_train_dates,
         calibration_dates=config.dates.calibration_dates,

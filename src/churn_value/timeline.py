@@ -155,6 +155,11 @@ def learnable_days(span_days: int, horizon_days: int, min_history_days: int | No
     return longest if longest >= max(SHORTEST_LEARNED_DAYS, -(-horizon_days // MOST_STRETCH)) else horizon_days
 
 
+def usual_step(learned_days: int) -> int:
+    """Days between neighbouring dates where none are asked for: a third of the outcome window, at least 1."""
+    return max(1, learned_days // 3)
+
+
 def plan_split(
     history_start: date,
     observed_through: date,

@@ -59,6 +59,13 @@ def test_every_date_leaves_two_windows_and_a_history_before_it_and_one_window_af
     assert found[0] - pd.Timedelta(days=30) < date(2025, 4, 1)
 
 
+@pytest.mark.parametrize(("asked", "apart"), [(1, 10), (14, 10), (16, 20), (30, 30)])
+def test_dates_lie_whole_steps_apart_so_that_trainings_share_them(shop, asked, apart):
+    config, tables = shop
+    found = replay_dates(config, tables, asked)
+    assert {(later - earlier).days for earlier, later in itertools.pairwise(found)} == {apart}
+
+
 def test_a_training_at_a_date_is_tested_there_and_learns_from_windows_complete_by_then(shop):
     config, tables = shop
     then = config_at(config, tables, date(2025, 6, 3))

@@ -21,6 +21,7 @@ from churn_value.evaluation.replay import MONTH_DAYS
 from churn_value.features.clocks import CLOCKS
 from churn_value.features.windows import median_gap, windows_for
 from churn_value.tables.load import Tables
+from churn_value.timeline import usual_step
 
 
 def known_at(tables: Tables, as_of: date) -> Tables:
@@ -102,7 +103,8 @@ def replay_dates(config: Config, tables: Tables, every_days: int = MONTH_DAYS) -
     config, tables
         Of a company with events.
     every_days
-        Distance between dates, counted back from the newest; dates given by hand are taken as they are.
+        Distance between dates, counted back from the newest, to the nearest whole step of the dates learned from, so
+        that trainings share them; dates given by hand are taken as they are.
 
     Raises
     ------
@@ -113,7 +115,9 @@ def replay_dates(config: Config, tables: Tables, every_days: int = MONTH_DAYS) -
     """
     if config.is_snapshot:
         raise ConfigError("a replay needs events; snapshots have none", where=str(config.source_file))
-    found = [day for day in _candidates(config, tables, every_days) if _is_feasible(config, tables, day)]
+    step = config.dates.step_days or usual_step(config.horizon_days)
+    whole = max(1, round(every_days / step)) * step
+    found = [day for day in _candidates(config, tables, whole) if _is_feasible(config, tables, day)]
     if not found:
         raise TooLittleData(
             "a replay needs one date with two complete outcome windows before it and one after",
