@@ -108,8 +108,7 @@ class Made:
 def made(config: Config, tables: Tables, as_ofs: Sequence[date]) -> Made:
     """Features of everyone the cohort rule admits at some dates.
 
-    Events that were known only later than a date take no part in its rows, so they are those that tables cut off at any
-    later date would give.
+    Events known only later take no part in a date's rows: tables cut off at any later date would give the same.
     """
     parameters = catalog_parameters(config, tables)
     features = catalog_of(parameters)
@@ -146,7 +145,8 @@ def build_dataset(config: Config, tables: Tables, features_made: Made | None = N
         split, frame = None, _snapshot_frame(tables, features)
     else:
         split = split_for(config, tables)
-        frame = _event_frame(config, tables, features, split, features_made and features_made.at(split.as_ofs))
+        found = None if features_made is None else features_made.at(split.as_ofs)
+        frame = _event_frame(config, tables, features, split, found)
     frame, available = _within_budget(frame, config.tuning.max_train_rows)
     _refuse_thin_folds(frame, config)
     manifest = manifest_of(config, tables, features, frame)
