@@ -8,7 +8,7 @@ from simulated_customers import CATALOG, frame
 
 from churn_value.estimators import crossfit
 from churn_value.estimators.churn import BINARY, fit_churn
-from churn_value.estimators.crossfit import FOLDS, crossed, on_one_date
+from churn_value.estimators.crossfit import FOLDS, WARY, crossed, crossed_regressions, on_one_date, settings_tried
 from churn_value.estimators.design import Design
 from churn_value.estimators.linear import fit_linear
 from churn_value.estimators.metrics import log_loss
@@ -48,17 +48,50 @@ def test_of_two_settings_the_one_with_the_lower_out_of_fold_loss_is_taken(snapsh
         assert chosen.trees.texts == alone.trees.texts
 
 
+def coded(codes: int, rows: int = 3_000, seed: int = 1) -> Rows:
+    """One number that says something, and twelve columns of codes that say nothing."""
+    rng = np.random.default_rng(seed)
+    number = rng.normal(size=rows)
+    matrix = np.column_stack([number, rng.integers(0, codes, (rows, 12))]).astype(np.float64)
+    churned = (rng.random(rows) < 1 / (1 + np.exp(1 - number))).astype(np.float64)
+    names = np.array([f"c{number}" for number in range(rows)], dtype=object)
+    return Rows(matrix, churned, np.zeros(rows), names, np.full(rows, "2024-01-01", dtype="datetime64[D]"))
+
+
+def test_the_wary_kin_of_a_setting_is_tried_only_where_a_category_has_many_texts():
+    usual, dense = TreeParams(), TreeParams(num_leaves=31)
+    places = tuple(range(1, 13))
+    assert settings_tried(usual, dense, coded(10), places) == [usual, dense]
+    assert settings_tried(usual, usual, coded(10), places) == [usual]
+    assert settings_tried(usual, dense, coded(11), ()) == [usual, dense]
+    assert settings_tried(usual, dense, coded(11), places) == [usual, dense, usual.over(WARY), dense.over(WARY)]
+    nothing_known = replace(coded(11), matrix=np.full((3_000, 13), np.nan))
+    assert settings_tried(usual, dense, nothing_known, places) == [usual, dense]
+
+
+def test_many_codes_that_say_nothing_cost_less_under_the_wary_setting_and_it_is_taken():
+    rows = coded(60)
+    growing = Growing(QUICK, tuple(range(1, 13)), (7,), 1)
+    free, wary = (crossed(rows, BINARY, replace(growing, params=one)) for one in (QUICK, QUICK.over(WARY)))
+    loss, lower = (log_loss(rows.churned, 1 / (1 + np.exp(-one.raw))) for one in (free, wary))
+    assert lower < loss - 0.002
+    early = rows.days == rows.days[0]
+    early[2_000:] = False
+    views = FoldViews(Folds(rows.where(early), rows.where(~early)), growing.categories)
+    assert "[cat_smooth: 100]" in fit_churn(views, growing, None).final.trees.texts[0]
+
+
 def test_a_fifth_is_scored_by_parts_fitted_on_the_other_four(snapshot):
     folds, growing = snapshot
     rows: Rows = folds.together
-    found = crossed(rows, BINARY, growing, (0.3,))
+    found, regressions = crossed(rows, BINARY, growing), crossed_regressions(rows, growing, (0.3,), len(rows))
     held = customer_folds(rows.customers, FOLDS, growing.seeds[0]) == 2
     others, fifth = rows.where(~held), rows.where(held)
     said = (Sample(part.matrix, part.churned) for part in (others, fifth))
     trees = fit_trees(next(said), BINARY, growing, validation=next(said))
     linear = fit_linear(others.matrix, others.churned, growing.categories, penalty=0.3)
-    assert found.trees[held].tobytes() == trees.raw(fifth.matrix).tobytes()
-    assert found.linear[0.3][held].tobytes() == linear.raw(fifth.matrix).tobytes()
+    assert found.raw[held].tobytes() == trees.raw(fifth.matrix).tobytes()
+    assert regressions[0.3][held].tobytes() == linear.raw(fifth.matrix).tobytes()
     assert len(found.rounds) == len(growing.seeds)
 
 
@@ -73,10 +106,10 @@ def test_what_is_learned_by_heart_does_not_show_in_the_scores(snapshot):
         rows.customers,
         rows.days,
     )
-    found = crossed(tossed, BINARY, growing, (0.3,))
+    found = crossed(tossed, BINARY, growing)
     rate = tossed.churned.mean()
     by_coin = log_loss(tossed.churned, np.full(len(tossed), rate))
-    assert log_loss(tossed.churned, 1 / (1 + np.exp(-found.trees))) > by_coin - 0.01
+    assert log_loss(tossed.churned, 1 / (1 + np.exp(-found.raw))) > by_coin - 0.01
 
 
 def test_the_head_of_one_date_has_cross_fitted_rounds_and_no_recentring(snapshot):
@@ -84,7 +117,7 @@ def test_the_head_of_one_date_has_cross_fitted_rounds_and_no_recentring(snapshot
     fitted = fit_churn(FoldViews(folds, growing.categories), growing, None)
     assert fitted.final.calibration == fitted.honest.calibration
     assert fitted.final.weights == fitted.honest.weights
-    assert fitted.final.trees.rounds == crossed(folds.together, BINARY, growing, (0.3,)).rounds
+    assert fitted.final.trees.rounds == crossed(folds.together, BINARY, growing).rounds
     assert sum(fitted.final.weights) == pytest.approx(1)
 
 
@@ -109,9 +142,9 @@ def test_the_planted_bug_of_scoring_seen_rows_would_be_caught(snapshot, monkeypa
     everything = np.zeros(len(rows), dtype=bool)
     monkeypatch.setattr(crossfit, "_held", lambda *_: iter([~everything]))
     monkeypatch.setattr(Rows, "where", lambda self, _: self)
-    found = crossed(tossed, BINARY, growing, (0.3,))
+    found = crossed(tossed, BINARY, growing)
     rate = tossed.churned.mean()
     assert (
-        log_loss(tossed.churned, 1 / (1 + np.exp(-found.trees)))
+        log_loss(tossed.churned, 1 / (1 + np.exp(-found.raw)))
         < log_loss(tossed.churned, np.full(len(tossed), rate)) - 0.01
     )

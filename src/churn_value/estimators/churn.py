@@ -19,7 +19,7 @@ from churn_value.errors import TooLittleData
 from churn_value.estimators import FloatArray
 from churn_value.estimators.binned import Target
 from churn_value.estimators.calibration import Calibration, fit_calibration, fit_family, recentred
-from churn_value.estimators.crossfit import Crossed, crossed, on_one_date
+from churn_value.estimators.crossfit import crossed, crossed_regressions, on_one_date, settings_tried
 from churn_value.estimators.linear import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
@@ -33,6 +33,8 @@ IDENTITY = Calibration("identity")
 LEAST_ROWS_OF_A_CLASS = 10
 PENALTIES = (0.3, 0.03, 0.003)
 MOST_LINEAR_ROWS = 40_000
+# Enough to choose among a few settings; what is chosen is cross-fitted on all rows.
+MOST_CHOICE_ROWS = 15_000
 PRIOR_WEIGHTS = {"trees": 0.6, "linear": 0.3, "silence": 0.1}
 
 Part = Trees | Linear | Silence
@@ -188,13 +190,15 @@ def fit_churn(
 
 def _fit_on_one_date(folds: Folds, growing: Growing, beside: TreeParams) -> ChurnFit:
     """Head whose settings, rounds, weights and map are learned by cross-fitting; the honest one shares them."""
-    tried = [replace(growing, params=params) for params in dict.fromkeys((growing.params, beside))]
-    found = min((_blended(folds.together, one) for one in tried), key=lambda one: one.loss)
-    churned, customers = found.crossed.rows.churned, found.crossed.rows.customers
-    chosen = fit_calibration(found.raw, churned, customers, seed=growing.seeds[0], standard_errors=0.0)
+    rows = folds.together
+    few = rows.thinned(MOST_CHOICE_ROWS, growing.seeds[0])
+    found = _crossed_blend(few, growing, settings_tried(growing.params, beside, rows, growing.categories))
+    if len(few) < len(rows):
+        found = _crossed_blend(rows, growing, [found.growing.params])
+    chosen = fit_calibration(found.raw, rows.churned, rows.customers, seed=growing.seeds[0], standard_errors=0.0)
 
     def head(rows: Rows) -> ChurnHead:
-        trees = fit_trees(_sample(rows), BINARY, found.growing, rounds=found.crossed.rounds)
+        trees = fit_trees(_sample(rows), BINARY, found.growing, rounds=found.rounds)
         linear = _regressions(rows, growing, (found.penalty,))[found.penalty]
         return ChurnHead(trees, linear, None, tuple(found.weights.tolist()), chosen)
 
@@ -203,31 +207,40 @@ def _fit_on_one_date(folds: Folds, growing: Growing, beside: TreeParams) -> Chur
 
 @dataclass(frozen=True)
 class _Blended:
-    """Cross-fitted parts, and their blend."""
+    """Cross-fitted parts blended.
+
+    Attributes
+    ----------
+    growing, rounds, penalty
+        Settings of the boosters and their trees; penalty of the regression.
+    weights, raw
+        Of the parts; log-odds of the blend, (n,).
+    loss
+        Log-loss of the blend after a Platt map.
+    """
 
     growing: Growing
-    crossed: Crossed
+    rounds: tuple[int, ...]
     penalty: float
     weights: FloatArray
-
-    @property
-    def raw(self) -> FloatArray:
-        """Log-odds of the blend, shape (n,)."""
-        raw: FloatArray = self.weights[0] * self.crossed.trees + self.weights[1] * self.crossed.linear[self.penalty]
-        return raw
-
-    @property
-    def loss(self) -> float:
-        """Log-loss of the blend after a Platt map."""
-        return _loss_after_map(self.raw, self.crossed.rows.churned)
+    raw: FloatArray
+    loss: float
 
 
-def _blended(rows: Rows, growing: Growing) -> _Blended:
-    """Parts in one setting, cross-fitted and weighted."""
-    found = crossed(rows, BINARY, growing, PENALTIES)
-    penalty = min(PENALTIES, key=lambda one: _loss_after_map(found.linear[one], rows.churned))
-    scores = np.column_stack([found.trees, found.linear[penalty]])
-    return _Blended(growing, found, penalty, stacked(scores, rows.churned, _prior(("trees", "linear"))))
+def _crossed_blend(rows: Rows, growing: Growing, tried: Sequence[TreeParams]) -> _Blended:
+    """Cross-fitted parts: the regression with the best penalty, and the boosters in the setting that blends best."""
+    regressions = crossed_regressions(rows, growing, PENALTIES, MOST_LINEAR_ROWS)
+    penalty = min(PENALTIES, key=lambda one: _loss_after_map(regressions[one], rows.churned))
+    linear = regressions[penalty]
+
+    def blended(params: TreeParams) -> _Blended:
+        own = replace(growing, params=params)
+        trees = crossed(rows, BINARY, own)
+        weights = stacked(np.column_stack([trees.raw, linear]), rows.churned, _prior(("trees", "linear")))
+        raw: FloatArray = weights[0] * trees.raw + weights[1] * linear
+        return _Blended(own, trees.rounds, penalty, weights, raw, _loss_after_map(raw, rows.churned))
+
+    return min((blended(params) for params in tried), key=lambda one: one.loss)
 
 
 def _prior(names: Sequence[str]) -> FloatArray:

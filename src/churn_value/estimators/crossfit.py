@@ -12,12 +12,17 @@ and `DENSE`. Drawing half the features and seven tenths of the rows for a tree k
 customers who stand on many dates, from counting many times; on a single date nobody stands twice, and snapshots have
 few columns, none of them a window of another. Whether few leaves are enough depends on the table.
 
+Where a category has many texts, both settings are also tried with `WARY`. Sorting hundreds of texts by their few rows'
+outcomes and parting them where it fits best always finds something: on made-up tables with such columns, of 20,000 rows
+to learn from, columns that say nothing cost .025 of a log-loss of .47; smoothed and with four texts to a side at most
+they cost .003. Where the texts do say something, and on small tables, free splits can be better. So it is asked.
+
 Over several dates none of this holds, and none of it is done: see `churn`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,27 +34,23 @@ from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams,
 
 FOLDS = 5
 DENSE = TreeParams(num_leaves=31, feature_share=0.8, row_share=0.9)
+WARY = {"category_smooth": 100.0, "category_l2": 50.0, "category_picks": 4}
+MANY_TEXTS = 10
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """Scores of rows by parts that have not seen them.
+    """Scores of rows by boosters that have not seen them.
 
     Attributes
     ----------
-    rows
-        All rows of the date.
-    trees
+    raw
         (n,) raw log-odds.
-    linear
-        By penalty, (n,) raw log-odds.
     rounds
         Trees of each booster: the mean over the fits.
     """
 
-    rows: Rows
-    trees: FloatArray
-    linear: dict[float, FloatArray]
+    raw: FloatArray
     rounds: tuple[int, ...]
 
 
@@ -58,8 +59,25 @@ def on_one_date(folds: Folds) -> bool:
     return len(np.unique(folds.together.days)) == 1
 
 
-def crossed(rows: Rows, objective: Objective, growing: Growing, penalties: tuple[float, ...]) -> Crossed:
-    """Every row scored by parts fitted on other customers.
+def settings_tried(usual: TreeParams, dense: TreeParams, rows: Rows, categories: Sequence[int]) -> list[TreeParams]:
+    """Settings of boosters to choose from, the usual ones first.
+
+    Parameters
+    ----------
+    usual, dense
+        Two settings; the same one is tried once.
+    rows, categories
+        Rows, and the columns of their matrix that hold codes: with more than ten codes in one, the wary kin of both
+        settings are tried too.
+    """
+    both = list(dict.fromkeys((usual, dense)))
+    codes = rows.matrix[:, list(categories)]
+    most = int(np.nanmax(codes, initial=-1.0)) + 1
+    return both if most <= MANY_TEXTS else [*both, *(one.over(WARY) for one in both)]
+
+
+def crossed(rows: Rows, objective: Objective, growing: Growing) -> Crossed:
+    """Every row scored by boosters fitted on other customers.
 
     Parameters
     ----------
@@ -69,21 +87,27 @@ def crossed(rows: Rows, objective: Objective, growing: Growing, penalties: tuple
         Of the boosters.
     growing
         Settings, seeds and threads.
-    penalties
-        Of the regressions.
     """
-    trees = np.empty(len(rows))
-    linear = {penalty: np.empty(len(rows)) for penalty in penalties}
-    rounds = []
+    raw, rounds = np.empty(len(rows)), []
     for held in _held(rows, growing.seeds[0]):
         others, fold = rows.where(~held), rows.where(held)
         boosters = fit_trees(_sample(others), objective, growing, validation=_sample(fold))
-        trees[held] = boosters.raw(fold.matrix, threads=growing.threads)
+        raw[held] = boosters.raw(fold.matrix, threads=growing.threads)
         rounds.append(boosters.rounds)
+    return Crossed(raw, tuple(round(mean) for mean in np.mean(rounds, axis=0)))
+
+
+def crossed_regressions(
+    rows: Rows, growing: Growing, penalties: tuple[float, ...], most_rows: int
+) -> dict[float, FloatArray]:
+    """Every row scored by regressions fitted on other customers, `most_rows` of theirs at most: by penalty, (n,)."""
+    raw = {penalty: np.empty(len(rows)) for penalty in penalties}
+    for held in _held(rows, growing.seeds[0]):
+        others, fold = rows.where(~held).thinned(most_rows, growing.seeds[0]), rows.where(held)
         path = fit_path(others.matrix, others.churned, growing.categories, penalties)
-        for penalty, scores in linear.items():
+        for penalty, scores in raw.items():
             scores[held] = path[penalty].raw(fold.matrix)
-    return Crossed(rows, trees, linear, tuple(round(mean) for mean in np.mean(rounds, axis=0)))
+    return raw
 
 
 def _held(rows: Rows, seed: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.bool_]]]:

@@ -40,6 +40,9 @@ class TreeParams:
         Drawn for each tree, 0 to 1.
     l2
         Ridge on leaf values.
+    category_smooth, category_l2, category_picks
+        Rows of the whole that a category's mean is smoothed with, ridge on leaf values of a split by categories, and
+        categories at most on one side of it.
     max_rounds
         Trees at most; early stopping takes fewer.
     patience
@@ -52,6 +55,9 @@ class TreeParams:
     feature_share: float = 0.5
     row_share: float = 0.7
     l2: float = 1.0
+    category_smooth: float = 20.0
+    category_l2: float = 10.0
+    category_picks: int = 32
     max_rounds: int = 1_000
     patience: int = 40
 
@@ -102,7 +108,9 @@ def lightgbm_params(params: TreeParams, objective: Objective, *, seed: int, thre
         "bagging_fraction": params.row_share,
         "bagging_freq": 1,
         "lambda_l2": params.l2,
-        "cat_smooth": 20.0,
+        "cat_smooth": params.category_smooth,
+        "cat_l2": params.category_l2,
+        "max_cat_threshold": params.category_picks,
         "min_data_per_group": 50,
         "max_bin": MAX_BIN,
         "feature_pre_filter": False,
