@@ -167,6 +167,17 @@ def test_text_that_is_not_utf8_is_refused(tmp_path, content, code):
     assert "UTF-8" in str(caught.value)
 
 
+@pytest.mark.parametrize(("parted_by", "written"), [(";", ";"), ("\t", r"\t"), ("|", "|")])
+def test_a_file_with_another_separator_is_refused_with_the_key_that_mends_it(tmp_path, parted_by, written):
+    (tmp_path / "purchases.csv").write_text((HEAD + "a,2024-05-01,1\n").replace(",", parted_by))
+    with pytest.raises(ChurnValueError) as caught:
+        load_tables(config_of({"purchases": {"path": "purchases.csv"}}), data_root=tmp_path, observed_now=NOW)
+    assert caught.value.code == "SEPARATOR_WRONG"
+    assert f'separator: "{written}"' in str(caught.value)
+    mended = config_of({"purchases": {"path": "purchases.csv", "separator": parted_by}})
+    assert load_tables(mended, data_root=tmp_path, observed_now=NOW)
+
+
 @pytest.mark.parametrize("name", ["broken.parquet", "broken.duckdb", "broken.csv.gz"])
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"PAR1 this is neither" * 20)

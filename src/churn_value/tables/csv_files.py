@@ -22,6 +22,7 @@ from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+SEPARATORS = (",", ";", "\t", "|")
 _PEEK_BYTES = 1 << 20
 _ENCODING_REMEDY = "save the file as UTF-8"
 
@@ -101,8 +102,22 @@ def read_header(path: Path, separator: str, where: str) -> list[str]:
         raise SchemaError(
             "a CSV file must begin with its column names", code="EMPTY_FILE", where=where, received=str(path)
         )
+    _check_separator(header, separator, where)
     _check_names(header, path, where)
     return header
+
+
+def _check_separator(header: Sequence[str], separator: str, where: str) -> None:
+    """No table has a single column, so one long name is a header parted by something else."""
+    found = next((other for other in SEPARATORS if other != separator and other in header[0]), None)
+    if len(header) == 1 and found is not None:
+        raise SchemaError(
+            "the columns of a CSV file must be parted by the table's separator",
+            code="SEPARATOR_WRONG",
+            where=where,
+            received=f"separator {separator!r}, and one name in the first line that holds {found!r}",
+            remedy=f'write separator: "{found.replace(chr(9), chr(92) + "t")}" beside the table\'s path',
+        )
 
 
 def _start(path: Path, where: str) -> bytes:
