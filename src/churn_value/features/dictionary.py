@@ -28,7 +28,9 @@ days; each company gets its own ladder, see `features/windows.py`). Written by
 
 A feature is a function of the past only: rows with `event_time < as_of` and `known_at < as_of`. *Empty* is the value
 when nothing happened; null means "not known". Numbers are float64, exact up to 2**53; money is integer minor units, net
-of returns where it says net. A *purchase* is a line that is no return and for which something was paid.
+of returns where it says net. A *purchase* is a line that is no return and for which something was paid. A source with
+`+` puts the rows of several tables together, each past by its own table's clocks; of a company that lacks some of them,
+those it has, and at least two.
 
 """
 
