@@ -109,11 +109,12 @@ class LinearModel:
 
     with_value: bool = True
     base: tuple[float, float] = (-1.0, 2.0)
+    features = FEATURES  # those it looks at
 
     @property
     def design(self):
         return SimpleNamespace(
-            names=tuple(f.name for f in FEATURES),
+            names=tuple(f.name for f in self.features),
             categories={"attr_region": tuple(REGIONS), "attr_plan": tuple(PLANS)},
         )
 
@@ -122,8 +123,8 @@ class LinearModel:
         return heads[0], heads[1] if self.with_value else None
 
     def _head(self, frame, head):
-        found = np.zeros((len(frame), len(FEATURES) + 1))
-        for place, feature in enumerate(FEATURES):
+        found = np.zeros((len(frame), len(self.features) + 1))
+        for place, feature in enumerate(self.features):
             if feature.dtype == "category":
                 effects = REGIONS if feature.name == "attr_region" else PLANS
                 found[:, place] = [effects.get(text, 0.0) * (1 - head) for text in frame[feature.name]]

@@ -33,6 +33,7 @@ from pydantic import ValidationError
 from churn_value.config import Config
 from churn_value.errors import TRAIN_AGAIN, BundleError, FingerprintMismatch, OutdatedBundle
 from churn_value.estimators.hurdle import HurdleModel
+from churn_value.estimators.sieve import ATTRIBUTE
 from churn_value.features.catalog import Catalog, catalog
 from churn_value.recommendation.recommender import Recommender
 from churn_value.scoring.answer import ModelName, PolicyName
@@ -159,7 +160,10 @@ class Bundle:
     def expected(self) -> Expected:
         """What a feature table must look like."""
         design = self.model.design
-        return Expected.of(self.catalog.features, categories=design.categories, reference=self.reference)
+        left_out = {name for name in self.catalog.names if name.startswith(ATTRIBUTE)} - {*design.names}
+        return Expected.of(
+            self.catalog.features, categories=design.categories, reference=self.reference, unread=left_out
+        )
 
     @cached_property
     def fact_columns(self) -> FactColumns:

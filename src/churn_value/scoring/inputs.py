@@ -70,10 +70,11 @@ class _Numbers:
     def notable(self, there: frozenset[str], expected: Expected) -> list[str]:
         """Features that something is or may be said about, in the order of the catalog."""
         odd = np.flatnonzero((self._unreadable | self._lacking | self._outside).any(axis=0)).tolist()
-        names = {expected.names[place] for place in odd} | expected.seen.keys()
+        texts = [name for name in expected.seen if name not in expected.unread]
         if len(there) == len(expected.features) and not odd:
-            return [*expected.seen]
-        return [one.name for one in expected.features if one.name in names or one.name not in there]
+            return texts
+        names, enough = {expected.names[place] for place in odd}.union(texts), there | expected.unread
+        return [one.name for one in expected.features if one.name in names or one.name not in enough]
 
     def report(self, name: str, found: _Findings) -> None:
         """Warn of what is wrong with one feature's cells."""

@@ -6,7 +6,7 @@ than the model takes. So rows become one block of doubles as soon as they come i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -47,6 +47,9 @@ class Expected:
         Numeric features whose meaning of empty is a number, so that a null is a lack, shape (k,).
     seen
         By category feature: texts that the model met, and None.
+    unread
+        Features that the model leaves out and no rule reads: a portrait shows them where they are there, and nothing
+        about them makes an answer weaker.
     """
 
     features: tuple[Described, ...]
@@ -56,10 +59,16 @@ class Expected:
     high: Floats
     null_is_odd: Mask
     seen: Mapping[str, frozenset[str | None]]
+    unread: frozenset[str]
 
     @classmethod
     def of(
-        cls, features: Sequence[Described], *, categories: Mapping[str, Sequence[str]], reference: Reference
+        cls,
+        features: Sequence[Described],
+        *,
+        categories: Mapping[str, Sequence[str]],
+        reference: Reference,
+        unread: Collection[str] = (),
     ) -> Self:
         """Expectations of a model with these categories and this reference population."""
         numbers = [feature for feature in features if feature.dtype == "number"]
@@ -68,13 +77,15 @@ class Expected:
             np.array([reference.ranges.get(name, (-np.inf, np.inf))[end] for name in names], dtype=np.float64)
             for end in (0, 1)
         )
+        any_will_do = [name in unread for name in names]
+        low[any_will_do], high[any_will_do] = -np.inf, np.inf
         known = np.isfinite(low)
         margin = np.zeros(len(names))
         margin[known] = MARGIN_SHARE * (high[known] - low[known])
-        odd = np.array([feature.empty is not None for feature in numbers], dtype=np.bool_)
+        odd = np.array([one.empty is not None and one.name not in unread for one in numbers], dtype=np.bool_)
         seen = {f.name: frozenset({*categories.get(f.name, ()), None}) for f in features if f.dtype != "number"}
         places = {name: place for place, name in enumerate(names)}
-        return cls(tuple(features), names, places, low - margin, high + margin, odd, seen)
+        return cls(tuple(features), names, places, low - margin, high + margin, odd, seen, frozenset(unread))
 
 
 @dataclass(frozen=True, slots=True)
