@@ -145,6 +145,5 @@ DANGEROUS_TO_READ = {
     "a tree that leads back to its root": _in_booster(r"^left_child=\S+", "left_child=0"),
     "a split on a feature there is not": _in_booster(r"^split_feature=\S+", "split_feature=99999"),
     "a booster of fewer features": _in_booster(r"^max_feature_idx=\d+", "max_feature_idx=1"),
-    "a booster of another version": _in_booster(r"^version=\S+", "version=v99"),
 }
 CRAFTED = HARMLESS_TO_READ | DANGEROUS_TO_READ
