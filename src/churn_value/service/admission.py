@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from churn_value.service.problems import refusal
@@ -26,16 +27,15 @@ Work = Callable[[Sequence[Any]], Sequence[Any]]
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A job in the queue, and where its outcome will be."""
+    """A job, and where its outcome will be."""
 
     work: Work
     job: Any
     joins: bool
     outcome: asyncio.Future[Any]
-    deadline: asyncio.TimerHandle | None = None
 
     def settle(self, found: Any) -> None:
-        """Tell the outcome to whoever still waits for it."""
+        """Tell the outcome to whoever still waits for it; on the event loop."""
         if self.outcome.done():
             return
         if isinstance(found, BaseException):
@@ -60,12 +60,18 @@ class Admission:
     ----------
     inside
         Jobs that wait or are worked on.
+
+    Notes
+    -----
+    A thread that has ended a run frees the places and begins the next run itself. If it asked the event loop to, it
+    would stand idle just when the loop is busy refusing: a turn of the loop takes as long as all the refusals in it.
     """
 
     def __init__(self, slots: int, waiting: int, deadline_s: float) -> None:
         self._free, self._places = slots, slots + waiting
         self._deadline_s = deadline_s
         self._queue: deque[_Waiting] = deque()
+        self._lock = Lock()
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="scoring")
         self.inside = 0
 
@@ -86,67 +92,73 @@ class Admission:
         RequestError
             ``OVERLOADED`` when no place to wait is left, ``WAITED_TOO_LONG`` after the deadline.
         """
-        if self.inside >= self._places:
-            raise refusal("OVERLOADED")
         loop = asyncio.get_running_loop()
         waiting = _Waiting(work, job, joins, loop.create_future())
-        waiting.deadline = loop.call_later(self._deadline_s, self._expire, waiting)
-        self._queue.append(waiting)
-        self.inside += 1
+        with self._lock:
+            if self.inside >= self._places:
+                raise refusal("OVERLOADED")
+            self.inside += 1
+            self._queue.append(waiting)
+        deadline = loop.call_later(self._deadline_s, self._expire, waiting)
         # Not now, but after everything that has arrived by now has come this far.
         loop.call_soon(self._start)
         try:
             return await waiting.outcome
         finally:
-            self.inside -= 1
+            deadline.cancel()
             self._leave(waiting)
 
     def _expire(self, waiting: _Waiting) -> None:
-        waiting.settle(refusal("WAITED_TOO_LONG"))
+        with self._lock:
+            is_queued = waiting in self._queue
+        if is_queued:
+            waiting.settle(refusal("WAITED_TOO_LONG"))
 
     def _leave(self, waiting: _Waiting) -> None:
         """Take a job out of the queue that nobody waits for any more; one that was begun is no longer in it."""
-        if waiting.deadline is not None:
-            waiting.deadline.cancel()
+        with self._lock:
             if waiting in self._queue:
                 self._queue.remove(waiting)
+                self.inside -= 1
 
     def _start(self) -> None:
-        """Begin what there are slots for."""
-        while self._free and self._queue:
-            self._begin(self._taken())
+        """Begin what there are slots for; on the event loop, and in threads that have ended a run."""
+        while taken := self._next():
+            running = self._threads.submit(taken[0].work, [waiting.job for waiting in taken])
+            running.add_done_callback(partial(self._ended, taken))
 
-    def _begin(self, taken: Sequence[_Waiting]) -> None:
-        self._free -= 1
-        jobs = [waiting.job for waiting in taken]
-        # No task and no further wait in between: each would be another turn of the event loop for every request.
-        running = asyncio.get_running_loop().run_in_executor(self._threads, taken[0].work, jobs)
-        running.add_done_callback(partial(self._ended, taken))
+    def _next(self) -> list[_Waiting]:
+        """The first in the queue, with those behind it that may be done together with it; none without a free slot."""
+        with self._lock:
+            if not self._free or not self._queue:
+                return []
+            self._free -= 1
+            first = self._queue.popleft()
+            taken = [first]
+            while first.joins and self._queue and len(taken) < MOST_TOGETHER:
+                other = self._queue[0]
+                if not other.joins or other.work != first.work:
+                    break
+                taken.append(self._queue.popleft())
+            return taken
 
-    def _ended(self, taken: Sequence[_Waiting], running: asyncio.Future[Sequence[Any]]) -> None:
-        self._free += 1
+    def _ended(self, taken: Sequence[_Waiting], running: Future[Sequence[Any]]) -> None:
+        """Pass outcomes on and begin the next run; in the thread of the run."""
         failure = running.exception()
-        if failure is None:
-            for waiting, outcome in zip(taken, running.result(), strict=True):
-                waiting.settle(outcome)
-        elif len(taken) == 1:
-            taken[0].settle(failure)
-        else:
-            # A fault of ours, and most likely one job's only: the others need not share it.
-            self._queue.extendleft(replace(waiting, joins=False) for waiting in reversed(taken))
+        again = failure is not None and len(taken) > 1
+        with self._lock:
+            self._free += 1
+            if again:
+                # A fault of ours, and most likely one job's only: the others need not share it.
+                self._queue.extendleft(replace(waiting, joins=False) for waiting in reversed(taken))
+            else:
+                self.inside -= len(taken)
+        if not again:
+            outcomes = running.result() if failure is None else [failure]
+            taken[0].outcome.get_loop().call_soon_threadsafe(_settle, taken, outcomes)
         self._start()
 
-    def _taken(self) -> list[_Waiting]:
-        """The first in the queue, with those behind it that may be done together with it."""
-        first = self._queue.popleft()
-        taken = [first]
-        while first.joins and self._queue and len(taken) < MOST_TOGETHER:
-            other = self._queue[0]
-            if not other.joins or other.work != first.work:
-                break
-            taken.append(self._queue.popleft())
-        for waiting in taken:
-            if waiting.deadline is not None:
-                waiting.deadline.cancel()
-                waiting.deadline = None
-        return taken
+
+def _settle(taken: Sequence[_Waiting], outcomes: Sequence[Any]) -> None:
+    for waiting, outcome in zip(taken, outcomes, strict=True):
+        waiting.settle(outcome)
