@@ -21,6 +21,7 @@ from typing import Any
 from churn_value.service.problems import refusal
 
 MOST_TOGETHER = 16
+OVERLOADED = "OVERLOADED"
 Work = Callable[[Sequence[Any]], Sequence[Any]]
 """Outcomes of some jobs, in their order; an outcome that is an error is raised where that job waits."""
 
@@ -75,6 +76,11 @@ class Admission:
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="scoring")
         self.inside = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next job would be refused."""
+        return self.inside >= self._places
+
     async def outcome(self, work: Work, job: Any, *, joins: bool = False) -> Any:
         """Outcome of a job.
 
@@ -95,8 +101,8 @@ class Admission:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(work, job, joins, loop.create_future())
         with self._lock:
-            if self.inside >= self._places:
-                raise refusal("OVERLOADED")
+            if self.is_full:
+                raise refusal(OVERLOADED)
             self.inside += 1
             self._queue.append(waiting)
         deadline = loop.call_later(self._deadline_s, self._expire, waiting)

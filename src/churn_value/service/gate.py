@@ -17,10 +17,11 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from churn_value.errors import ChurnValueError
+from churn_value.service.admission import OVERLOADED, Admission
 from churn_value.service.auth import KeyStore, check_key, check_local
 from churn_value.service.metrics import Meters
 from churn_value.service.problems import document, problem, refusal
-from churn_value.service.routes import METHODS, OPEN_ROUTES, label
+from churn_value.service.routes import METHODS, OPEN_ROUTES, label, plan_of
 from churn_value.service.tracing import note_request_id
 
 REQUEST_ID = "churn_value.request_id"
@@ -160,6 +161,25 @@ class Callers:
                 check_key(self.keys, scope["path"], values(scope, b"authorization"))
             else:
                 check_local(scope.get("server"), values(scope, b"host"))
+        await self.app(scope, receive, send)
+
+
+class Shedding:
+    """Refuse what has no place to wait before its body is read and its route looked for.
+
+    Under a flood refusals are most of the work, and what they cost is taken from the answers.
+    """
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        self.app = app
+        self.admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self.admission.is_full and scope["type"] == "http":
+            plan = plan_of(scope["path"])
+            if plan is not None and plan.method == scope["method"] and OVERLOADED in plan.refusals:
+                raise refusal(OVERLOADED)
         await self.app(scope, receive, send)
 
 

@@ -1,7 +1,8 @@
 """The routes of the service as one ASGI application, guards included; no BentoML in it.
 
 Requests meet, in this order: request id and log line; refusals as problem documents; the body's announced length; its
-content type; the caller's key and scope; the route; the body's bytes; the queue for a scoring thread.
+content type; the caller's key and scope; whether there is a place to wait; the route; the body's bytes; the queue for a
+scoring thread.
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ from churn_value.service.arrivals import receive
 from churn_value.service.champion import Served
 from churn_value.service.description import describe, readiness
 from churn_value.service.exchange import KSERVE, MLFLOW, OWN, Dialect, Reply, Sent, exchange
-from churn_value.service.gate import CODE, ITEMS, REQUEST_ID, BodyLimits, Callers, Correlation, JsonOnly, Refusals
+from churn_value.service.gate import (
+    CODE,
+    ITEMS,
+    REQUEST_ID,
+    BodyLimits,
+    Callers,
+    Correlation,
+    JsonOnly,
+    Refusals,
+    Shedding,
+)
 from churn_value.service.metrics import MEDIA_TYPE
 from churn_value.service.openapi import openapi
 from churn_value.service.problems import problem, refusal
@@ -206,6 +217,7 @@ def application(serving: Serving) -> Starlette:
             Middleware(BodyLimits, largest=options.body_bytes, timeout_s=options.body_timeout_s),
             Middleware(JsonOnly),
             Middleware(Callers, keys=serving.keys),
+            Middleware(Shedding, admission=routes.admission),
         ],
         exception_handlers={HTTPException: _not_routed, Exception: _failed},
     )
