@@ -26,17 +26,26 @@ async def _answer(reader):
     return int(head.split(b" ", 2)[1]), b"\r\nretry-after:" in head, b"connection: close" in head
 
 
+async def _let_go(streams):
+    streams[1].close()
+    with suppress(OSError):
+        await streams[1].wait_closed()
+
+
 async def _exchanged(port, request, idle):
     """Status and whether a time to come back was told; 0 when there was no answer on a fresh connection either."""
     while True:
         kept = bool(idle)
         with suppress(OSError, asyncio.IncompleteReadError):
             streams = idle.pop() if kept else await asyncio.open_connection(LOCAL, port)
-            streams[1].write(request)
-            status, told, ends = await _answer(streams[0])
-            if ends:
-                streams[1].close()
-            else:
+            is_over = True
+            try:
+                streams[1].write(request)
+                status, told, is_over = await _answer(streams[0])
+            finally:
+                if is_over:
+                    await _let_go(streams)
+            if not is_over:
                 idle.append(streams)
             return status, told
         if not kept:  # the server lets go of a connection that was idle for long; that answers nobody
@@ -55,8 +64,8 @@ async def _all(port, request, planned):
         await asyncio.sleep(max(0.0, moment - (time.perf_counter() - begun)))
         tasks.append(asyncio.create_task(one(moment)))
     await asyncio.gather(*tasks)
-    for _, writer in idle:
-        writer.close()
+    for streams in idle:
+        await _let_go(streams)
     return met
 
 
