@@ -119,6 +119,7 @@ def test_the_canaries_are_alive(nest):
         lambda: exec(source(nest)),
     ):
         wake()
+        assert nest.exists()
         nest.rmdir()
 
 
