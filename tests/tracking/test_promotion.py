@@ -82,6 +82,22 @@ def test_promoting_the_champion_again_changes_nothing(train, move, exported):
     assert len(history(exported)) == 1
 
 
+def test_where_the_runs_were_lost_the_champion_serves_on_and_a_new_version_takes_over(store, train, move, exported):
+    """Runs and exported bundles are two folders; whoever removes the first begins again with version 1."""
+    lost = train("lost")
+    move()
+    store.client.delete_registered_model("acme")
+    recover(store, "acme", exported=exported, now=NOW)
+    assert verify(champion_folder(exported)) == "lost"
+    found = train("found", evaluation(champion=lost.bundle))
+    assert found.number == lost.number
+    recover(store, "acme", exported=exported, now=NOW)
+    assert registry.by_alias(store, "acme", "champion") is None
+    assert move().moved
+    assert verify(champion_folder(exported)) == "found"
+    assert registry.by_alias(store, "acme", "champion").number == found.number
+
+
 def test_altered_files_never_reach_the_champion(store, train, move, exported):
     version = train("one")
     found = Path(store.client.get_run(version.run_id).info.artifact_uri) / version.place

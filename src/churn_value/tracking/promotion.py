@@ -108,7 +108,7 @@ def promote(
         _recover(store, name, exported, now)
         of = registry.challenger(store, name) if number is None else registry.version(store, name, number)
         previous = read_pointer(exported)
-        if previous is not None and previous.version == str(of.number):
+        if previous is not None and (previous.version, previous.bundle) == (str(of.number), of.bundle):
             return Promotion(of, previous.version, Verdict(()), exported / previous.path, moved=False)
         with _downloaded(store, of, exported) as bundle:
             verify(bundle)
@@ -186,7 +186,10 @@ def _recover(store: Store, name: str, exported: Path, now: datetime) -> bool:
         return False
     number, changed = int(pointer.version), False
     holder = registry.by_alias(store, name, registry.CHAMPION)
-    if holder is None or holder.number != number:
+    # Runs and exported bundles are two folders: where the runs were lost or are others, the alias has nothing to be
+    # brought to, and the bundle serves on until a version of the runs there are is promoted.
+    is_registered = any((one.number, one.bundle) == (number, pointer.bundle) for one in registry.versions(store, name))
+    if is_registered and (holder is None or holder.number != number):
         registry.set_alias(store, name, registry.CHAMPION, number)
         changed = True
     moves = [entry["version"] for entry in history(exported) if entry["decision"] != "refused"]
