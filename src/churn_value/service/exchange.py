@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from churn_value.errors import ChurnValueError
-from churn_value.service import invocations, v2
+from churn_value.service import csv_table, invocations, v2
 from churn_value.service.answers import respond
 from churn_value.service.champion import Served
 from churn_value.service.gathered import gather, remember
@@ -33,17 +33,30 @@ class Dialect:
         Checked request in a parsed document.
     answer_of
         What is sent, given the answers in our own words and the document.
-    nan_is_null
-        Whether its clients write NaN where they mean null, as MLflow's do.
+    document_of
+        Document in a body, given the model that will answer it, if there is one, and the limits.
     """
 
     request_of: Callable[[object, Options], Request]
     answer_of: Callable[[Mapping[str, Any], object], Mapping[str, Any]]
-    nan_is_null: bool = False
+    document_of: Callable[[bytes, Served | None, Options], object] = lambda body, *_: parse(body)
+
+
+def _json_with_nan(body: bytes, *_: object) -> object:
+    """JSON document of clients that write NaN where they mean null, as MLflow's do."""
+    return parse(body, nan_is_null=True)
+
+
+def _table(body: bytes, served: Served | None, options: Options) -> object:
+    """CSV table in a body; the model says which of its columns are numbers."""
+    if served is None:
+        raise refusal("NO_MODEL")
+    return csv_table.parse(body, served.bundle.expected.places, options.items)
 
 
 OWN = Dialect(read, lambda content, _: content)
-MLFLOW = Dialect(invocations.request_of, invocations.answer_of, nan_is_null=True)
+MLFLOW = Dialect(invocations.request_of, invocations.answer_of, _json_with_nan)
+MLFLOW_CSV = Dialect(invocations.request_of, invocations.answer_of, _table)
 KSERVE = Dialect(v2.request_of, v2.answer_of)
 
 
@@ -106,7 +119,7 @@ def exchange(sent: Sequence[Sent], serving: Serving, *, now: datetime) -> list[R
 
 def _opened(sent: Sent, served: Served | None, serving: Serving, now: datetime) -> _Opened | ChurnValueError:
     try:
-        document = parse(sent.body, nan_is_null=sent.dialect.nan_is_null)
+        document = sent.dialect.document_of(sent.body, served, serving.options)
         request = sent.dialect.request_of(document, serving.options)
         if served is None:
             return refusal("NO_MODEL")

@@ -21,12 +21,14 @@ from churn_value.service.admission import OVERLOADED, Admission
 from churn_value.service.auth import KeyStore, check_key, check_local
 from churn_value.service.metrics import Meters
 from churn_value.service.problems import document, problem, refusal
-from churn_value.service.routes import METHODS, OPEN_ROUTES, label, plan_of
+from churn_value.service.routes import METHODS, OPEN_ROUTES, MediaType, label, plan_of
 from churn_value.service.tracing import note_request_id
 
 REQUEST_ID = "churn_value.request_id"
 CODE = "churn_value.code"
 ITEMS = "churn_value.items"
+MEDIA = "churn_value.media"
+JSON: MediaType = "application/json"
 HTTP_OK = 200
 CALLER_GONE = 499
 MOST_HEAD_BYTES = 32_768
@@ -249,7 +251,7 @@ async def _before(ends: float, receive: Receive) -> Message:
 
 
 class JsonOnly:
-    """Refuse every body that does not declare itself plain UTF-8 JSON."""
+    """Refuse every body that does not declare itself plain UTF-8 JSON, or what else its route takes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -257,12 +259,14 @@ class JsonOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
-            check_content_type(values(scope, b"content-type"), values(scope, b"content-encoding"))
+            plan = plan_of(scope["path"])
+            types, encodings = values(scope, b"content-type"), values(scope, b"content-encoding")
+            scope[MEDIA] = check_content_type(types, encodings, plan.takes if plan else (JSON,))
         await self.app(scope, receive, send)
 
 
-def check_content_type(types: list[bytes], encodings: list[bytes]) -> None:
-    """Allow exactly ``application/json``, with no charset or with utf-8, uncompressed.
+def check_content_type(types: list[bytes], encodings: list[bytes], taken: tuple[MediaType, ...]) -> MediaType:
+    """Media type of a body: exactly one of those taken, with no charset or with utf-8, uncompressed.
 
     Raises
     ------
@@ -271,10 +275,12 @@ def check_content_type(types: list[bytes], encodings: list[bytes]) -> None:
     """
     if len(types) != 1:
         raise refusal("CONTENT_TYPE_UNSUPPORTED")
-    media, *parameters = (part.strip().lower() for part in types[0].decode("latin-1").split(";"))
-    if media != "application/json":
+    named, *parameters = (part.strip().lower() for part in types[0].decode("latin-1").split(";"))
+    media = next((one for one in taken if one == named), None)
+    if media is None:
         raise refusal("CONTENT_TYPE_UNSUPPORTED")
     if any(part.replace('"', "") != "charset=utf-8" for part in parameters if part):
         raise refusal("CHARSET_UNSUPPORTED")
     if any(value.strip().lower() not in (b"", b"identity") for value in encodings):
         raise refusal("ENCODING_UNSUPPORTED")
+    return media

@@ -21,15 +21,16 @@ from starlette.routing import Route
 
 import churn_value
 from churn_value.errors import ChurnValueError
-from churn_value.service import v2
+from churn_value.service import csv_table, invocations, v2
 from churn_value.service.admission import Admission
 from churn_value.service.arrivals import receive
 from churn_value.service.champion import Served
 from churn_value.service.description import describe, readiness
-from churn_value.service.exchange import KSERVE, MLFLOW, OWN, Dialect, Reply, Sent, exchange
+from churn_value.service.exchange import KSERVE, MLFLOW, MLFLOW_CSV, OWN, Dialect, Reply, Sent, exchange
 from churn_value.service.gate import (
     CODE,
     ITEMS,
+    MEDIA,
     REQUEST_ID,
     BodyLimits,
     Callers,
@@ -72,12 +73,13 @@ class Routes:
         found: dict[tuple[str, str], Handler] = {
             ("POST", "/v1/score"): self._scored_in(OWN),
             ("POST", "/v1/events"): self.events,
-            ("POST", "/invocations"): self._scored_in(MLFLOW),
+            ("POST", "/invocations"): self._scored_in(MLFLOW, MLFLOW_CSV),
             ("GET", "/v1/model"): self.model,
             ("GET", "/livez"): self.livez,
             ("GET", "/readyz"): self.readyz,
             ("GET", "/ping"): self.readyz,
             ("GET", "/health"): self.readyz,
+            ("GET", "/version"): self.version,
             ("GET", "/metrics"): self.metrics,
             ("GET", "/openapi.json"): self.openapi,
             ("GET", "/v2"): self.v2_server,
@@ -90,14 +92,15 @@ class Routes:
             found["POST", f"{base}/infer"] = self._scored_in(KSERVE)
         return {(plan.method, plan.path): found[plan.method, plan.path] for plan in PLANS}
 
-    def _scored_in(self, dialect: Dialect) -> Handler:
-        """Handler that answers for customers in the words of a protocol."""
+    def _scored_in(self, dialect: Dialect, as_csv: Dialect | None = None) -> Handler:
+        """Handler that answers for customers in the words of a protocol, which may have others for CSV."""
 
         async def scored(request: Request) -> Response:
             self._check_named(request)
             body = await _whole_body(request)
             with self.serving.meters.inside.track_inprogress():
-                sent = Sent(body, dialect, request.scope[REQUEST_ID])
+                spoken = as_csv if as_csv and request.scope[MEDIA] == csv_table.MEDIA_TYPE else dialect
+                sent = Sent(body, spoken, request.scope[REQUEST_ID])
                 content, count = await self.admission.outcome(self._exchange, sent, joins=sent.joins)
             request.scope[ITEMS] = count
             return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
@@ -146,6 +149,10 @@ class Routes:
         """``GET /readyz``: 200 when a verified model is loaded and callers can be told apart, else 503 with why."""
         content = readiness(self.serving)
         return _json(content, 200 if content["ready"] else 503)
+
+    async def version(self, _: Request) -> Response:
+        """``GET /version``: as MLflow's scoring server, its version and nothing else."""
+        return Response(invocations.mlflow_version(), 200, {"Cache-Control": "no-store"}, "text/plain")
 
     async def metrics(self, _: Request) -> Response:
         """``GET /metrics``: figures of all workers; read from files, so not on the event loop."""

@@ -1,4 +1,4 @@
-"""MLflow's ``/invocations``: the four forms its clients send, one record per row back.
+"""MLflow's ``/invocations``: the four forms its clients send, or CSV; one record per row back.
 
 Each row is an item: `customer_id`, optionally `as_of`, and every other column a feature under its catalog name. A row
 that cannot be answered has a `status` and an `error`, and fails no other.
@@ -7,6 +7,8 @@ that cannot be answered has a `status` and an `error`, and fails no other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 from churn_value.service import columns
@@ -44,6 +46,15 @@ def request_of(document: object, options: Options) -> Request:
     rows = FORMS[form](document[form])
     items: list[Any] = [columns.item(row) if isinstance(row, dict) else row for row in rows]
     return read({"explain": False, **params, "items": items}, options)
+
+
+@cache
+def mlflow_version() -> str:
+    """Version of the MLflow that is installed beside the service, whose clients it is tested with; it is not imported.
+
+    MLflow's own server says of this text that it is JSON, which it is not.
+    """
+    return version("mlflow")
 
 
 def answer_of(content: Mapping[str, Any], _: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import churn_value
-from churn_value.service import shapes
+from churn_value.service import csv_table, shapes
 from churn_value.service.metrics import MEDIA_TYPE as EXPOSITION
 from churn_value.service.options import Options
 from churn_value.service.problems import MEDIA_TYPE as PROBLEM
@@ -21,6 +21,8 @@ REQUEST_ID = {"X-Request-Id": {"description": "As sent, or made here.", "schema"
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 AUTHENTICATE = {"WWW-Authenticate": {"description": "How to present a key.", "schema": {"type": "string"}}}
 EXTRA_HEADERS = {429: RETRY_AFTER, 503: RETRY_AFTER, 401: AUTHENTICATE}
+MEDIA = {"Exposition": EXPOSITION.split(";", maxsplit=1)[0], "Version": "text/plain"}
+SCHEMAS = {csv_table.MEDIA_TYPE: "CsvTable"}
 SENT_ID = {
     "name": "X-Request-Id",
     "in": "header",
@@ -76,7 +78,7 @@ def _operation(plan: Plan) -> dict[str, Any]:
         "security": [{}, {"key": []}] if plan.scopes else [],
     }
     if plan.request:
-        content = {"application/json": {"schema": shapes.ref(plan.request)}}
+        content = {media: {"schema": shapes.ref(SCHEMAS.get(media, plan.request))} for media in plan.takes}
         operation["requestBody"] = {"required": True, "content": content}
     if plan.scopes:
         operation["x-scopes"] = sorted(plan.scopes)
@@ -92,8 +94,7 @@ def _responses(plan: Plan) -> dict[str, Any]:
     for code in plan.codes:
         by_status[PROBLEMS[code][0]].add(code)
     found = {str(status): _refused(status, frozenset(codes)) for status, codes in sorted(by_status.items())}
-    media = EXPOSITION if plan.answer == "Exposition" else "application/json"
-    content = {media.split(";")[0]: {"schema": shapes.ref(plan.answer)}}
+    content = {MEDIA.get(plan.answer, "application/json"): {"schema": shapes.ref(plan.answer)}}
     found["200"] = {"description": plan.summary, "headers": REQUEST_ID, "content": content}
     if plan.answers_unready:
         found["503"]["content"] |= content

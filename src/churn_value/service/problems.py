@@ -30,6 +30,10 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "JSON_NOT_FINITE": (400, "Numbers must be finite; NaN and Infinity are not JSON. Send null for unknown."),
         "JSON_NUMBER_TOO_LONG": (400, "A whole number has more than 18 digits."),
         "JSON_TOO_DEEP": (400, "The document is nested too deeply."),
+        "CSV_INVALID": (400, "The body must be one CSV table: commas, double quotes, a header."),
+        "CSV_HEADER_INVALID": (400, "Every column of the header must have a name of its own."),
+        "CSV_ROW_RAGGED": (400, "A row has more or fewer cells than the header."),
+        "CSV_NUMBER_INVALID": (400, "A cell of a numeric feature is not a finite number; leave it empty for unknown."),
         "TEXT_HAS_NUL": (400, "Texts must not hold the NUL character."),
         "TEXT_HAS_SURROGATE": (400, "Texts must not hold half of a surrogate pair."),
         "BODY_TIMEOUT": (408, "The body did not arrive in time."),
@@ -38,7 +42,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "ITEMS_TOO_MANY": (413, "More items than one request may hold; split the list."),
         "EXPLAINED_TOO_MANY": (413, "More items than a request with reasons or levers may have; split the list."),
         "EVENTS_TOO_MANY": (413, "More items with events than one request may hold; split the list."),
-        "CONTENT_TYPE_UNSUPPORTED": (415, "Content-Type must be application/json."),
+        "CONTENT_TYPE_UNSUPPORTED": (415, "Content-Type must be application/json; /invocations takes text/csv too."),
         "CHARSET_UNSUPPORTED": (415, "The charset must be utf-8."),
         "ENCODING_UNSUPPORTED": (415, "The body must not be compressed."),
         # the caller
@@ -83,7 +87,7 @@ def refusal(code: str, *, field: str | None = None) -> RequestError:
     code
         One of `PROBLEMS`.
     field
-        Name of the key at fault, when it is one this service knows; never text of the caller.
+        Name of the key at fault, when it is one this service knows, or a row's number; never text of the caller.
     """
     status, title = PROBLEMS[code]
     return RequestError(title, http_status=status, code=code, where=field)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scope = Literal["score", "events", "admin"]
+MediaType = Literal["application/json", "text/csv"]
 ANY_KEY: frozenset[Scope] = frozenset({"score", "events", "admin"})
 SCORE: frozenset[Scope] = frozenset({"score"})
 EVENTS: frozenset[Scope] = frozenset({"events"})
@@ -43,6 +44,7 @@ BODY = frozenset(
         "REQUEST_NOT_OBJECT",
     }
 )
+CSV = frozenset({"CSV_INVALID", "CSV_HEADER_INVALID", "CSV_ROW_RAGGED", "CSV_NUMBER_INVALID"})
 QUEUE = frozenset({"OVERLOADED", "WAITED_TOO_LONG"})
 ITEMS = frozenset(
     {"FIELD_MISSING", "FIELD_UNKNOWN", "FIELD_INVALID", "ITEMS_EMPTY"}
@@ -78,6 +80,8 @@ class Plan:
         Name of the schema of its body, or None.
     refusals
         Codes of `PROBLEMS` it can answer with, apart from those of the guards.
+    takes
+        Media types of its body.
     answers_unready
         Whether its schema also comes with 503.
     """
@@ -89,6 +93,7 @@ class Plan:
     scopes: frozenset[Scope] = ANY_KEY
     request: str | None = None
     refusals: frozenset[str] = frozenset()
+    takes: tuple[MediaType, ...] = ("application/json",)
     answers_unready: bool = False
 
     @property
@@ -117,8 +122,10 @@ PLANS: tuple[Plan, ...] = (
         "Predictions",
         SCORE,
         "Invocation",
-        SCORED | {"TABLE_INVALID"},
+        SCORED | {"TABLE_INVALID"} | CSV,
+        ("application/json", "text/csv"),
     ),
+    Plan("GET", "/version", "Version of the MLflow whose scoring protocol is spoken.", "Version"),
     Plan("GET", "/ping", "Readiness, where MLflow's client asks for it.", "Readiness", answers_unready=True),
     Plan("GET", "/health", "The same, under its other name.", "Readiness", answers_unready=True),
     Plan("GET", "/v2", "Metadata of the server (KServe V2).", "ServerMetadata"),

@@ -172,6 +172,8 @@ def _adapters() -> dict[str, Schema]:
     forms = [_object({form: table, "params": ANY_OBJECT}, frozenset({"params"})) for form in FORMS]
     return {
         "Invocation": {"oneOf": forms},
+        "CsvTable": TEXT,
+        "Version": TEXT,
         "Predictions": _object({"predictions": _list(_object(record))}),
         "ServerMetadata": _object({"name": TEXT, "version": TEXT, "extensions": _list(TEXT)}),
         "ModelMetadata": _object({**metadata, **dict.fromkeys(("inputs", "outputs"), _list(_object(tensor)))}),

@@ -39,7 +39,7 @@ def parse(body: bytes, *, nan_is_null: bool = False) -> object:
     RequestError
         With a ``BODY_``, ``JSON_`` or ``TEXT_`` code of `problems.PROBLEMS`.
     """
-    text = _text(body)
+    text = decoded(body)
     suspect = _SUSPECT_NUMBER.search(text)
     try:
         parsed = json.loads(
@@ -67,7 +67,14 @@ def dump(content: object) -> bytes:
     return written
 
 
-def _text(body: bytes) -> str:
+def decoded(body: bytes) -> str:
+    """Text of a body.
+
+    Raises
+    ------
+    RequestError
+        ``BODY_EMPTY`` or ``BODY_NOT_UTF8``.
+    """
     if not body.strip():
         raise refusal("BODY_EMPTY")
     try:
