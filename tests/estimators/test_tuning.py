@@ -201,14 +201,16 @@ def test_a_search_killed_within_a_trial_goes_on_as_if_nothing_had_happened(folds
     pd.testing.assert_frame_equal(resumed.trials, run(folds, 5).trials)
 
 
-def test_a_gain_within_two_standard_errors_is_chance_and_a_customers_rows_are_one_observation():
+def test_a_gain_that_the_luckiest_of_several_would_show_is_chance_and_a_customers_rows_are_one_observation():
     usual = np.zeros(400)
     customers = np.asarray([f"c{number // 4}" for number in range(400)], dtype=object)
     # Sums per customer are +-0.4 about a mean of 0.1: sd 0.4, 100 customers, a mean gain of 2.5 standard errors.
     sums = np.where(np.arange(100) % 2 == 0, 0.5, -0.3)
-    assert tuning.is_lower(-np.repeat(sums / 4, 4), usual, customers)
-    assert not tuning.is_lower(-np.repeat((sums - 0.05) / 4, 4), usual, customers)  # 1.25 standard errors
-    assert not tuning.is_lower(usual, usual, customers)
+    better = -np.repeat(sums / 4, 4)
+    # Of one trial 1.64 standard errors are beyond chance, of eight 2.498, of nine 2.54, of 25 2.88.
+    assert [tuning.is_lower(better, usual, customers, tried) for tried in (0, 1, 8, 9, 25)] == [True] * 3 + [False] * 2
+    assert not tuning.is_lower(-np.repeat((sums - 0.05) / 4, 4), usual, customers, 1)  # 1.25 standard errors
+    assert not tuning.is_lower(usual, usual, customers, 1)
 
 
 def test_a_search_that_finds_nothing_better_beyond_chance_keeps_the_defaults(folds):
