@@ -51,7 +51,7 @@ from churn_value.estimators.value import DEFAULT_POWER
 
 Head = Literal["churn", "value"]
 STARTUP_TRIALS = 6
-SPACE_VERSION = 2
+SPACE_VERSION = 3
 LOCK_TIMEOUT_S = 60
 TUNED_PATIENCE = 30
 CHANCE = 0.05

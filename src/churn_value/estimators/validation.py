@@ -5,8 +5,10 @@ those at least a horizon earlier. The calibration fold then stays clean for what
 factor, interval). With fewer dates, the train fold is validated on the calibration fold; a search of a few dozen trials
 over a few parameters bends its calibration little, and the test fold is untouched either way.
 
-Losses are taken after the step that the model itself puts behind the boosters (a Platt map, a total that agrees): the
+Losses are taken after the step that the model itself puts behind the boosters (a level, a total that agrees): the
 season moves the base rate between any two dates, and parameters should not be chosen for having guessed its direction.
+A Platt map would also forgive scores that are drawn together too much or too little, which the model keeps unless the
+evidence is strong (see `calibration`).
 
 A trial is fitted on at most 10,000 rows and judged on at most 20,000, whole customers of each: the time of a trial goes
 into fitting, and what may replace the defaults is decided by chance in the rows that judge.
@@ -136,7 +138,7 @@ class _Grown:
 
 @dataclass(frozen=True)
 class ChurnLoss:
-    """Log-loss after a Platt map."""
+    """Log-loss after the level is put right."""
 
     validation: Validation
 
@@ -154,7 +156,7 @@ class ChurnLoss:
         """Log-loss on the later rows under a set of parameters."""
         raw, rounds = self.raw(settings)
         churned = self.validation.later.churned
-        fitted = fit_family("platt", raw, churned)
+        fitted = fit_family("identity", raw, churned)
         plain = log_loss(churned, expit(raw))
         return Judged(log_losses(churned, fitted.probability(raw)), {"log_loss_before_map": plain, "rounds": rounds})
 
