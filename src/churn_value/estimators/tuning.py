@@ -20,7 +20,7 @@ deviance of 40.3 where the blend has 39.9).
 The first trial is the defaults, and the best trial replaces them only when its loss is lower by more than the luckiest
 of so many trials would be by chance once in twenty searches: by `isf(.05 / n)` standard errors of the difference,
 customer by customer, of n other trials (Bonferroni; 2.9 of 25, 3.1 of 50). The best of many trials on a few thousand
-rows is mostly luck, and luck does not last: see decision 23.
+rows is mostly luck, and luck does not last: see decision 24.
 
 Each trial's sampler is seeded by the number of trials completed before it, and an interrupted trial is marked failed
 and repeated: a search that was killed and resumed makes the same trials as one that was not. Only the time budget can
