@@ -24,6 +24,7 @@ def typed(copied, monkeypatch, tmp_path, capsys, company):
 
     def run(command, *arguments, given=path):
         monkeypatch.setattr(sys, "argv", [command, "--config", str(given), *arguments])
+        monkeypatch.delitem(sys.modules, command, raising=False)  # another test may have imported it
         with pytest.raises(SystemExit) as ended:
             runpy.run_module(command, run_name="__main__")
         printed = capsys.readouterr()
