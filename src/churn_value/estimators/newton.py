@@ -1,4 +1,4 @@
-"""Newton's method for the ridge-penalised logistic regression: a handful of exact steps instead of many short ones.
+"""Newton's method for the ridge-penalised logistic regression: a handful of long steps instead of many short ones.
 
 The mean log-loss of log-odds ``z = X b`` with a ridge has gradient ``X' (p - y) / n + r b`` and Hessian
 ``X' W X / n + r``, W the diagonal of ``p (1 - p)``. Near the optimum each step squares the distance to it; farther off

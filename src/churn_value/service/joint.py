@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from churn_value.scoring.offered import Offered
@@ -64,9 +65,9 @@ class Joint:
         self.rows.append(row)
         return True
 
-    @property
+    @cached_property
     def previous(self) -> Mapping[str, Mapping[str, Any]]:
-        """Previous answers by customer."""
+        """Previous answers by customer, of a joint that takes no more rows: `score` and the log read the same ones."""
         return {one: kept.previous for one, kept in self._kept.items() if kept is not None}
 
 
