@@ -16,7 +16,9 @@ from churn_value.dataset import observed_through
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.monitoring.base_run import CHUNK_ROWS, KINDS, BaseRun
+from churn_value.monitoring.by_tier import COLUMNS, by_tier
 from churn_value.monitoring.parts import parts_of
+from churn_value.monitoring.scorers import processes_for, scorer
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.override_report import TITLES, as_table, listed, own_tiers, publish
 from churn_value.scoring.overrides import TierOverrides, overrides_for
@@ -52,13 +54,16 @@ def run(
     as_of: date | None = None,
     locale: str = "en",
     chunk_rows: int = CHUNK_ROWS,
+    processes: int | None = None,
 ) -> Result:
     """Score everyone the cohort rule admits at `as_of`, by default the first day not observed.
 
-    Chunk by chunk: a run that was stopped, however it was, goes on after the chunks it had finished.
+    Chunk by chunk: a run that was stopped, however it was, goes on after the chunks it had finished. Each chunk is
+    shared out among `processes`; None starts as many as a base of this size is worth.
     """
     now = datetime.now(UTC)
-    bundle = load_bundle(champion_folder_or_refuse(settings.exported(config.name), config.name))
+    folder = champion_folder_or_refuse(settings.exported(config.name), config.name)
+    bundle = load_bundle(folder)
     by_hand = overrides_for(settings.data_root, config.tier_overrides, bundle.policy.tiers.codes)
     with step(f"reading the tables of {config.name}"):
         tables = company_tables(config, settings, now)
@@ -69,9 +74,9 @@ def run(
     keys = base.keys()
     stored = settings.scored_features(config.name)
     with parts_of(settings.scoring(config.name), base.told(chunk_rows), KINDS) as parts:
-        with progress() as bar:
+        with progress() as bar, scorer(bundle, folder, base.wanted, processes or processes_for(len(keys))) as scored:
             made = bar.add_task(f"scoring everyone as of {day}", total=len(keys))
-            for rows in base.finish(parts, keys, chunk_rows):
+            for rows in base.finish(parts, keys, chunk_rows, scored):
                 bar.advance(made, rows)
         chunks = -(-len(keys) // chunk_rows)
         parts.join("features", stored, count=chunks, rows_per_group=ROWS_PER_GROUP)
@@ -80,40 +85,31 @@ def run(
     return Result(archive.path(day), stored, bundle, by_hand, now.date())
 
 
-def _total(amounts: pd.Series[float]) -> float:
-    """Sum that is unknown, not 0, where no amount is known."""
-    return float(amounts.sum(min_count=1))
-
-
 def show(result: Result) -> None:
     """Print the base by tier."""
     answers = pd.read_parquet(result.scores, columns=SHOWN)
-    tiers = answers.groupby(["tier_rank", "tier"]).agg(
-        customers=("customer_id", "size"),
-        churn=("churn_probability", "mean"),
-        expected=("expected_value", _total),
-        at_risk=("value_at_risk", _total),
-    )
-    rows = tiers.reset_index("tier").to_numpy().tolist()
-    heads = ("tier", "customers", "mean churn", "expected value", "value at risk")
-    stdout.print(table(f"{len(answers):,} answers in {result.scores}", heads, rows))
+    stdout.print(table(f"{len(answers):,} answers in {result.scores}", COLUMNS, by_tier(answers)))
     if (by_hand := result.tier_overrides).by_customer:
         stdout.print(table(TITLES["en"], *as_table(listed(by_hand, result.today), "en", own_tiers(by_hand, answers))))
 
 
 def command(
     config: ConfigPath,
+    *,
     as_of: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Default: first day not observed.")
     ] = None,
     locale: Annotated[str, typer.Option(help="Language of the texts: en or zh.")] = "en",
     chunk_rows: Annotated[int, typer.Option(min=1, help="Customers held in memory at once.")] = CHUNK_ROWS,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes that score; by default one for 10,000 customers and a core.")
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Score everyone with the champion; write answers and features as Parquet."""
     loaded, settings = load_config(config, tuple(overrides or ())), Settings.from_environment()
     day = as_of.date() if as_of else None
-    show(run(loaded, settings, as_of=day, locale=locale, chunk_rows=chunk_rows))
+    show(run(loaded, settings, as_of=day, locale=locale, chunk_rows=chunk_rows, processes=processes))
 
 
 if __name__ == "__main__":

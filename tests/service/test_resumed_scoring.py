@@ -15,10 +15,12 @@ import pytest
 import yaml
 from served_company import AS_OF, NAME, settings_at
 
-import churn_value.monitoring.base_run as base_run
+import churn_value.monitoring.scorers as scorers
 from churn_value.config import load_config
 from churn_value.dataset import features_at
+from churn_value.errors import BundleError, TooLittleData
 from churn_value.recommendation.habits import with_habits
+from churn_value.scoring.overrides import TierOverrides
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
 from churn_value.tables.company import company_tables
@@ -74,12 +76,29 @@ def scored_rows(monkeypatch):
         seen.append(len(features))
         return score(bundle, features, **options)
 
-    monkeypatch.setattr(base_run, "score", counted)
+    monkeypatch.setattr(scorers, "score", counted)
     return seen
 
 
-def killed_after_one_chunk(files, place):
-    """Run the job in a process of its own; SIGKILL it as soon as its first chunk is finished."""
+def children_of(pid):
+    """Processes begun by a process, as Linux tells them."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def has_ended(pid):
+    """Whether a process is gone, or dead and not yet buried."""
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def killed_after_one_chunk(files, place, processes):
+    """Run the job in a process of its own; SIGKILL it as soon as its first chunk is finished.
+
+    Returns the processes that it had begun.
+    """
     variables = {
         **os.environ,
         "CHURN_VALUE_DATA": str(place.data_root),
@@ -88,6 +107,7 @@ def killed_after_one_chunk(files, place):
         "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
     }
     options = ["--config", str(files / "shop.yaml"), "--as-of", AS_OF.isoformat(), "--chunk-rows", str(CHUNK)]
+    options += ["--processes", str(processes)]
     command = [sys.executable, "-m", "pipelines.score", *options]
     process = subprocess.Popen(command, env=variables, cwd=ROOT, stderr=subprocess.PIPE)
     ends = time.monotonic() + 120
@@ -95,15 +115,23 @@ def killed_after_one_chunk(files, place):
         assert process.poll() is None, process.communicate()[1].decode()
         assert time.monotonic() < ends
         time.sleep(0.01)
+    children = children_of(process.pid)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
+    return children
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 def test_a_killed_run_resumes_after_its_finished_chunks_and_ends_in_the_same_bytes(
-    files, config, place, uninterrupted, scored_rows
+    files, config, place, uninterrupted, scored_rows, processes
 ):
-    killed_after_one_chunk(files, place)
+    children = killed_after_one_chunk(files, place, processes)
+    assert len(children) >= (processes if processes > 1 else 0)
+    ends = time.monotonic() + 20
+    while not all(has_ended(child) for child in children):
+        assert time.monotonic() < ends, "processes that score must end with the one that began them"
+        time.sleep(0.05)
     assert not place.scored_features(NAME).exists()
     assert not place.scores(NAME).exists()
     (folder,) = (path for path in place.scoring(NAME).iterdir() if path.is_dir())
@@ -133,6 +161,31 @@ def test_chunks_put_together_are_one_pass_over_everyone(company, config, place, 
     pd.testing.assert_frame_equal(stored, pd.read_parquet(tmp_path / "features.parquet"), check_exact=True)
 
 
+def test_several_processes_write_the_same_bytes_as_one(config, place, uninterrupted, scored_rows):
+    shared = job.run(config, place, as_of=AS_OF, chunk_rows=CHUNK, processes=3)
+    assert scored_rows == [], "other processes were to score"
+    assert shared.scores.read_bytes() == uninterrupted.scores.read_bytes()
+    assert shared.features.read_bytes() == uninterrupted.features.read_bytes()
+    later = AS_OF + pd.Timedelta(days=14)
+    alone = job.run(config, place, as_of=later, chunk_rows=CHUNK, processes=1)
+    held = alone.answers["tier_previous"]
+    again = job.run(config, place, as_of=later, chunk_rows=CHUNK, processes=2)
+    assert held.notna().any()
+    pd.testing.assert_frame_equal(again.answers, alone.answers, check_exact=True)
+
+
+def test_a_replaced_bundle_is_not_scored_with(company, place):
+    wanted = scorers.Wanted("en", TierOverrides(), AS_OF, 1)
+    with pytest.raises(BundleError, match="replaced"):
+        scorers._begin(company.path, "another version", wanted)
+
+
+@pytest.mark.parametrize(("rows", "cores", "processes"), [(9_999, 8, 1), (20_000, 8, 2), (10**6, 8, 8), (10**6, 1, 1)])
+def test_processes_are_started_for_what_is_worth_them(monkeypatch, rows, cores, processes):
+    monkeypatch.setattr(scorers.os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert scorers.processes_for(rows) == processes
+
+
 def test_the_next_date_holds_tiers_against_the_one_before_whatever_the_chunks(config, place):
     job.run(config, place, as_of=AS_OF)
     later = AS_OF + pd.Timedelta(days=14)
@@ -146,5 +199,5 @@ def test_the_next_date_holds_tiers_against_the_one_before_whatever_the_chunks(co
 
 
 def test_a_day_before_the_first_purchase_is_refused_by_name(config, place):
-    with pytest.raises(base_run.TooLittleData, match="somebody"):
+    with pytest.raises(TooLittleData, match="somebody"):
         job.run(config, place, as_of=AS_OF - pd.Timedelta(days=2_000))

@@ -19,12 +19,11 @@ from churn_value.errors import TooLittleData
 from churn_value.features.catalog import Catalog
 from churn_value.monitoring.archive import beside_previous, previous_in
 from churn_value.monitoring.parts import Parts, file_sha256
+from churn_value.monitoring.scorers import Scorer, Wanted
 from churn_value.provenance import source_sha256
 from churn_value.recommendation.habits import with_habits
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.overrides import TierOverrides
-from churn_value.scoring.score import score
-from churn_value.scoring.table import answers_to_frame
 from churn_value.tables.load import Tables
 
 CHUNK_ROWS = 20_480
@@ -96,26 +95,22 @@ class BaseRun:
             )
         return found
 
-    def chunk(self, keys: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    @property
+    def wanted(self) -> Wanted:
+        """How everyone is scored."""
+        return Wanted(self.locale, self.by_hand, self.today, self.config.tuning.threads)
+
+    def chunk(self, keys: pd.DataFrame, scored: Scorer) -> dict[str, pd.DataFrame]:
         """Stored features and answers of some customers, in the order of `keys`."""
         known = features_for(self.tables, self.features, keys)
         frame = with_habits(known, self.tables, self.as_of, self.bundle.recommender)
         before = None if self.earlier is None else previous_in(self.earlier, frame["customer_id"].tolist())
-        answers = score(
-            self.bundle,
-            frame,
-            locale=self.locale,
-            previous=before,
-            overrides=self.by_hand,
-            now=self.today,
-            threads=self.config.tuning.threads,
-        )
-        return {"features": beside_previous(frame, before), "answers": answers_to_frame(answers)}
+        return {"features": beside_previous(frame, before), "answers": scored(frame, before)}
 
-    def finish(self, parts: Parts, keys: pd.DataFrame, chunk_rows: int) -> Iterator[int]:
+    def finish(self, parts: Parts, keys: pd.DataFrame, chunk_rows: int, scored: Scorer) -> Iterator[int]:
         """Make the chunks that are not there yet; yields the number of rows of each, made now or before."""
         for number, start in enumerate(range(0, len(keys), chunk_rows)):
             chunk = keys.iloc[start : start + chunk_rows]
             if not parts.has(number, len(chunk)):
-                parts.keep(number, self.chunk(chunk))
+                parts.keep(number, self.chunk(chunk, scored))
             yield len(chunk)
