@@ -57,12 +57,7 @@ def _prepare(folder: Path, bundle_folder: Path, features: Path, customers: int) 
 
 
 def _run(python: str, way: str, folder: Path) -> dict[str, Any]:
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "passive",
-        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
-    }
+    own = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     command = [python, "-m", "benchmarks.batch_worker", way, str(folder)]
     done = subprocess.run(command, env={**os.environ, **own}, cwd=ROOT, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
