@@ -47,6 +47,8 @@ class Expected:
         Numeric features whose meaning of empty is a number, so that a null is a lack, shape (k,).
     seen
         By category feature: texts that the model met, and None.
+    known
+        Names of all features.
     unread
         Features that the model leaves out and no rule reads: a portrait shows them where they are there, and nothing
         about them makes an answer weaker.
@@ -59,6 +61,7 @@ class Expected:
     high: Floats
     null_is_odd: Mask
     seen: Mapping[str, frozenset[str | None]]
+    known: frozenset[str]
     unread: frozenset[str]
 
     @classmethod
@@ -79,13 +82,14 @@ class Expected:
         )
         any_will_do = [name in unread for name in names]
         low[any_will_do], high[any_will_do] = -np.inf, np.inf
-        known = np.isfinite(low)
+        finite = np.isfinite(low)
         margin = np.zeros(len(names))
-        margin[known] = MARGIN_SHARE * (high[known] - low[known])
+        margin[finite] = MARGIN_SHARE * (high[finite] - low[finite])
         odd = np.array([one.empty is not None and one.name not in unread for one in numbers], dtype=np.bool_)
         seen = {f.name: frozenset({*categories.get(f.name, ()), None}) for f in features if f.dtype != "number"}
         places = {name: place for place, name in enumerate(names)}
-        return cls(tuple(features), names, places, low - margin, high + margin, odd, seen, frozenset(unread))
+        known = frozenset(feature.name for feature in features)
+        return cls(tuple(features), names, places, low - margin, high + margin, odd, seen, known, frozenset(unread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,13 @@ class Offered:
         cells: Mapping[str, float | str | None],
         expected: Expected,
     ) -> Self:
-        """A single row: numbers of numeric features, texts of the others, None or NaN where null."""
-        block = np.array([[cells.get(name) for name in expected.names]], dtype=np.float64)
+        """A single row of expected features: numbers, or texts of categories; None or NaN where null."""
+        block = np.array([list(map(cells.get, expected.names))], dtype=np.float64)
         texts = {name: np.array([cells.get(name)], dtype=object) for name in expected.seen}
         rows = FeatureRows(expected.names, block, texts, expected.places)
-        return cls((customer_id,), (day,), frozenset(cells), rows, np.isnan(block), (None,))
+        # Rows that offer everything share one set, so that to compare them costs nothing.
+        there = expected.known if len(cells) == len(expected.known) else frozenset(cells)
+        return cls((customer_id,), (day,), there, rows, np.isnan(block), (None,))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -196,7 +202,7 @@ def _columns_of(frame: pd.DataFrame, expected: Expected) -> frozenset[str]:
     for key in KEYS:
         if key not in columns:
             raise SchemaError(f"features need a column {key}", where="features", received=list(frame.columns)[:5])
-    there = columns & {feature.name for feature in expected.features}
+    there = columns & expected.known
     if expected.features and not there:
         raise FingerprintMismatch(
             "none of the model's features is a column of the table",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from churn_value.scoring.offered import Expected, Offered
 from churn_value.service.requests import FeaturesItem, ItemFault
 
-NUMBERS, TEXTS = frozenset({float, int}), frozenset({str})
+NUMBERS, TEXTS = frozenset({float, int, type(None)}), frozenset({str, type(None)})
 
 
 def offered_features(item: FeaturesItem, expected: Expected) -> Offered:
@@ -16,14 +18,21 @@ def offered_features(item: FeaturesItem, expected: Expected) -> Offered:
     ItemFault
         When a name is not in the catalog, or a value is not of its feature's type.
     """
-    if not item.features:
+    given = item.features
+    if not given:
         raise ItemFault("FIELD_INVALID", "features")
-    places, seen = expected.places, expected.seen
-    cells: dict[str, float | str | None] = {}
-    for name, value in item.features.items():
-        if name not in places and name not in seen:
-            raise ItemFault("FEATURE_UNKNOWN", "features")
-        if value is not None and type(value) not in (NUMBERS if name in places else TEXTS):
-            raise ItemFault("FEATURE_INVALID", f"features.{name}")
-        cells[name] = value
-    return Offered.one(item.customer_id, item.as_of, cells, expected)
+    numbers, texts = map(given.get, expected.names), map(given.get, expected.seen)
+    typed = NUMBERS.issuperset(map(type, numbers)) and TEXTS.issuperset(map(type, texts))
+    if not (typed and given.keys() <= expected.known):
+        raise _first_fault(given, expected)
+    return Offered.one(item.customer_id, item.as_of, given, expected)
+
+
+def _first_fault(given: Mapping[str, object], expected: Expected) -> ItemFault:
+    """What is wrong with the first feature that cannot be taken."""
+    for name, value in given.items():
+        if name not in expected.known:
+            return ItemFault("FEATURE_UNKNOWN", "features")
+        if type(value) not in (NUMBERS if name in expected.places else TEXTS):
+            return ItemFault("FEATURE_INVALID", f"features.{name}")
+    raise AssertionError(given.keys())

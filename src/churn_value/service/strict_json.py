@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from string import digits
 from typing import Any, NoReturn
 
 from pydantic_core import to_json
@@ -16,9 +17,10 @@ from pydantic_core import to_json
 from churn_value.service.problems import refusal
 
 LONGEST_INTEGER = 18
-# Only a whole part of many digits, or an exponent of three, can be too long or too large; without them no number needs
-# to be looked at by itself.
-_SUSPECT_NUMBER = re.compile(r"(?<![0-9.])[0-9]{19}|[eE]\+?[0-9]{3}")
+# Only a run of many digits, or an exponent of three, can be too long or too large; without them no number needs to be
+# looked at by itself. With every digit read as 0 a search for fixed bytes finds them, at a tenth of a pattern's time.
+_AS_ZEROS = bytes.maketrans(f"E{digits}".encode(), b"e" + b"0" * len(digits))
+_SUSPECT_NUMBERS = (b"0" * (LONGEST_INTEGER + 1), b"e000", b"e+000")
 # Raw NUL and raw surrogates cannot get this far (strict JSON, strict UTF-8), so only escapes need the slow walk.
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -40,7 +42,8 @@ def parse(body: bytes, *, nan_is_null: bool = False) -> object:
         With a ``BODY_``, ``JSON_`` or ``TEXT_`` code of `problems.PROBLEMS`.
     """
     text = decoded(body)
-    suspect = _SUSPECT_NUMBER.search(text)
+    zeros = body.translate(_AS_ZEROS)
+    suspect = any(run in zeros for run in _SUSPECT_NUMBERS)
     try:
         parsed = json.loads(
             text,
@@ -53,7 +56,7 @@ def parse(body: bytes, *, nan_is_null: bool = False) -> object:
         raise refusal("JSON_TOO_DEEP") from None
     except ValueError:
         raise refusal("JSON_INVALID") from None
-    if _SUSPECT_ESCAPE.search(text):
+    if b"\\u" in body and _SUSPECT_ESCAPE.search(text):
         _check_texts(parsed)
     return parsed
 
