@@ -26,9 +26,9 @@ import pandas as pd
 from churn_value.cli import ConfigPath, main, stdout, table
 from churn_value.config import Config, load_config
 from churn_value.provenance import commit
-from churn_value.service.arrivals import receive
+from churn_value.service.events.arrivals import receive
 from churn_value.service.exchange import OWN, Sent, exchange
-from churn_value.service.log_entries import Pending
+from churn_value.service.log.entries import Pending
 from churn_value.service.options import Options
 from churn_value.service.serving import Serving
 from churn_value.settings import Settings

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from churn_value.cli import ConfigPath, Overrides, main, stdout, step
 from churn_value.config import Config, load_config
-from churn_value.service.event_ledger import History
-from churn_value.service.event_store import EventStore
-from churn_value.service.history import as_kept, load_history
+from churn_value.service.events.history import as_kept, load_history
+from churn_value.service.events.ledger import History
+from churn_value.service.events.store import EventStore
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
 

@@ -12,9 +12,9 @@ import typer
 from churn_value.cli import ConfigPath, main, stdout, table
 from churn_value.config import load_config
 from churn_value.errors import DataContractError
-from churn_value.service.log_check import ChainReport, answers, verify
-from churn_value.service.replay import Replay, Replayed
-from churn_value.service.score_log import key_of, pseudonym
+from churn_value.service.log.check import ChainReport, answers, verify
+from churn_value.service.log.replay import Replay, Replayed
+from churn_value.service.log.score_log import key_of, pseudonym
 from churn_value.settings import Settings
 
 MOST_SHOWN = 50

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_value.errors import BundleError, FingerprintMismatch
-from churn_value.estimators.attribution import ROWS_A_THREAD, Attribution
-from churn_value.estimators.attribution_kernels import BLOCK
-from churn_value.estimators.attribution_text import Booster, Node, Tree, booster_of
+from churn_value.estimators.attribution.kernels import BLOCK
+from churn_value.estimators.attribution.text import Booster, Node, Tree, booster_of
+from churn_value.estimators.attribution.trees import ROWS_A_THREAD, Attribution
 from churn_value.estimators.trees import Trees, joint_attribution
 
 NAN = float("nan")

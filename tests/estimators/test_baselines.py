@@ -9,7 +9,8 @@ from simulated_customers import CATALOG, HORIZON_DAYS, frame
 
 from churn_value.config import Config
 from churn_value.errors import TooLittleData
-from churn_value.estimators import baselines, linear, metrics
+from churn_value.estimators import baselines, metrics
+from churn_value.estimators.linear import regression as linear
 
 CONFIG = Config.model_validate({"name": "small", "tables": {"purchases": {"path": "x"}}, "horizon_days": HORIZON_DAYS})
 LABEL = Config.model_validate(

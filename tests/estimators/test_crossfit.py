@@ -10,7 +10,7 @@ from churn_value.estimators import crossfit
 from churn_value.estimators.churn import BINARY, fit_churn
 from churn_value.estimators.crossfit import FOLDS, WARY, crossed, crossed_regressions, on_one_date, settings_tried
 from churn_value.estimators.design import Design
-from churn_value.estimators.linear import fit_linear
+from churn_value.estimators.linear.regression import fit_linear
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows, customer_folds, rows_of
 from churn_value.estimators.trees import Growing, Sample, TreeParams, fit_trees

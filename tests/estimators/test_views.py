@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_value.estimators.binned import Target
-from churn_value.estimators.linear import fit_linear, fit_path
-from churn_value.estimators.newton import ridge_logistic
+from churn_value.estimators.linear.newton import ridge_logistic
+from churn_value.estimators.linear.regression import fit_linear, fit_path
 from churn_value.estimators.rows import Folds, Rows
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees
 from churn_value.estimators.views import FoldViews, Viewed, fit_views

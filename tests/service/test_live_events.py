@@ -17,10 +17,10 @@ from served_company import AS_OF, NAME, NOW, config
 from churn_value.dataset import features_for
 from churn_value.recommendation.habits import with_habits
 from churn_value.scoring.score import score
-from churn_value.service.event_ledger import merged
-from churn_value.service.event_store import EventStore
-from churn_value.service.events import live_as_of
-from churn_value.service.history import load_history
+from churn_value.service.events.features import live_as_of
+from churn_value.service.events.history import load_history
+from churn_value.service.events.ledger import merged
+from churn_value.service.events.store import EventStore
 from churn_value.service.options import Options
 from churn_value.service.serve import running
 from churn_value.tables.load import tables_from_frames
@@ -286,8 +286,8 @@ def test_several_processes_append_at_once_and_nothing_is_lost(tmp_path):
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from churn_value.service.event_ledger import Arrival
-from churn_value.service.event_store import EventStore
+from churn_value.service.events.ledger import Arrival
+from churn_value.service.events.store import EventStore
 store = EventStore(Path(sys.argv[1]))
 for number in range(40):
     own = Arrival("purchases", f"{sys.argv[2]}-{number}", "c", {"amount_minor": number})

@@ -13,7 +13,7 @@ from served_company import AS_OF
 from test_access import entry
 
 from churn_value.errors import RequestError
-from churn_value.service.csv_table import parse
+from churn_value.service.protocols.csv_table import parse
 
 with warnings.catch_warnings():
     # MLflow warns about type hints of its own.

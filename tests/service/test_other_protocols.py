@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from served_company import AS_OF, NAME
 
-from churn_value.service.columns import COLUMNS
+from churn_value.service.protocols.columns import COLUMNS
 
 with warnings.catch_warnings():
     # MLflow warns about type hints of its own.

@@ -9,7 +9,7 @@ from recorded import record
 from served_company import NAME, point
 from test_access import entry
 
-from churn_value.service.event_store import EventStore
+from churn_value.service.events.store import EventStore
 
 WITHIN_S = 2.0
 BODY = {"items": [{"customer_id": "0001"}], "explain": False}

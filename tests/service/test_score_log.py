@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from served_company import AS_OF, NAME, export, settings_at
 
-from churn_value.service.log_check import answers, verify
-from churn_value.service.replay import Replay
-from churn_value.service.score_log import ScoreLog, chained, key_of, pseudonym
+from churn_value.service.log.check import answers, verify
+from churn_value.service.log.replay import Replay
+from churn_value.service.log.score_log import ScoreLog, chained, key_of, pseudonym
 from pipelines.replay import run
 
 
@@ -206,7 +206,7 @@ def test_a_kill_leaves_a_log_that_verifies_up_to_its_last_whole_entry(tmp_path):
     script = """
 import sys, time
 from pathlib import Path
-from churn_value.service.score_log import Chain
+from churn_value.service.log.score_log import Chain
 folder = Path(sys.argv[1])
 folder.mkdir()
 chain = Chain(folder, 10**9)

@@ -37,7 +37,7 @@ from churn_value.estimators.btyd import (
     fit_pareto_nbd,
 )
 from churn_value.estimators.design import CatalogLike, Design
-from churn_value.estimators.linear import fit_linear
+from churn_value.estimators.linear.regression import fit_linear
 from churn_value.estimators.rows import labelled
 from churn_value.estimators.silence import FEATURES, history_of
 

@@ -20,7 +20,7 @@ from churn_value.estimators import FloatArray
 from churn_value.estimators.binned import Target
 from churn_value.estimators.calibration import Calibration, fit_calibration, fit_family, recentred
 from churn_value.estimators.crossfit import crossed, crossed_regressions, on_one_date, settings_tried
-from churn_value.estimators.linear import Linear, fit_path
+from churn_value.estimators.linear.regression import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
 from churn_value.estimators.silence import Silence, fit_silence

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators.linear import fit_path
+from churn_value.estimators.linear.regression import fit_path
 from churn_value.estimators.rows import Folds, Rows, customer_folds
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees
 

@@ -17,8 +17,8 @@ import lightgbm as lgb
 import numpy as np
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators.attribution import Attribution, Walk
-from churn_value.estimators.attribution_text import Booster, booster_of
+from churn_value.estimators.attribution.text import Booster, booster_of
+from churn_value.estimators.attribution.trees import Attribution, Walk
 from churn_value.estimators.binned import MAX_BIN, dataset
 
 LEAST_ROUNDS = 10

@@ -20,7 +20,7 @@ from churn_value.service.champion import Served
 from churn_value.service.description import model_name, policy_name
 from churn_value.service.isolation import isolated
 from churn_value.service.joint import Joint, Question, Row, joints_of
-from churn_value.service.log_entries import Asked, Pending
+from churn_value.service.log.entries import Asked, Pending
 from churn_value.service.requests import FAULTS, ItemFault
 from churn_value.service.serving import Serving
 

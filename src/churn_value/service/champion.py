@@ -18,7 +18,7 @@ from churn_value.errors import ChurnValueError
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.pointer import bundle_folder, parse, read_bytes
 from churn_value.scoring.shelf import read_checked
-from churn_value.service.events import EventFeatures, maker_of
+from churn_value.service.events.features import EventFeatures, maker_of
 from churn_value.service.proof import prove
 from churn_value.service.trial import try_in_child
 

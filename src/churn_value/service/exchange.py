@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from churn_value.errors import ChurnValueError
-from churn_value.service import csv_table, invocations, v2
 from churn_value.service.answers import respond
 from churn_value.service.champion import Served
 from churn_value.service.gathered import gather, remember
 from churn_value.service.joint import Question
 from churn_value.service.options import Options
 from churn_value.service.problems import refusal
+from churn_value.service.protocols import csv_table, invocations, v2
 from churn_value.service.requests import Request, read
 from churn_value.service.serving import Serving
 from churn_value.service.strict_json import dump, parse

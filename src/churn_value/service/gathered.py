@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from churn_value.scoring.offered import Offered
 from churn_value.service.champion import Served
-from churn_value.service.events import Found, features_from_events, features_from_store, live_as_of
+from churn_value.service.events.features import Found, features_from_events, features_from_store, live_as_of
 from churn_value.service.given import offered_features
 from churn_value.service.requests import EventsItem, FeaturesItem, ItemFault, LiveItem, Request, StoredItem
 from churn_value.service.serving import Serving

@@ -21,11 +21,10 @@ from starlette.routing import Route
 
 import churn_value
 from churn_value.errors import ChurnValueError
-from churn_value.service import csv_table, invocations, v2
 from churn_value.service.admission import Admission
-from churn_value.service.arrivals import receive
 from churn_value.service.champion import Served
 from churn_value.service.description import describe, readiness
+from churn_value.service.events.arrivals import receive
 from churn_value.service.exchange import KSERVE, MLFLOW, MLFLOW_CSV, OWN, Dialect, Reply, Sent, exchange
 from churn_value.service.gate import (
     CODE,
@@ -42,6 +41,7 @@ from churn_value.service.gate import (
 from churn_value.service.metrics import MEDIA_TYPE
 from churn_value.service.openapi import openapi
 from churn_value.service.problems import problem, refusal
+from churn_value.service.protocols import csv_table, invocations, v2
 from churn_value.service.routes import PLANS
 from churn_value.service.serving import Serving
 from churn_value.service.strict_json import dump, parse

@@ -8,11 +8,12 @@ from functools import cache
 from typing import Any
 
 import churn_value
-from churn_value.service import csv_table, shapes
+from churn_value.service import shapes
 from churn_value.service.metrics import MEDIA_TYPE as EXPOSITION
 from churn_value.service.options import Options
 from churn_value.service.problems import MEDIA_TYPE as PROBLEM
 from churn_value.service.problems import PROBLEMS
+from churn_value.service.protocols import csv_table
 from churn_value.service.requests import LONGEST_ID
 from churn_value.service.routes import PLANS, Plan
 

@@ -8,10 +8,10 @@ from threading import Event, Thread
 from churn_value.service.auth import KeyStore
 from churn_value.service.by_hand import TiersByHand
 from churn_value.service.champion import Champion, Served
-from churn_value.service.event_store import EventStore
+from churn_value.service.events.store import EventStore
+from churn_value.service.log.score_log import ScoreLog
 from churn_value.service.metrics import Meters
 from churn_value.service.options import Options
-from churn_value.service.score_log import ScoreLog
 from churn_value.service.store import FeatureStore
 from churn_value.settings import Settings
 

@@ -14,12 +14,12 @@ from pydantic import TypeAdapter
 
 from churn_value.scoring.answer import json_schema
 from churn_value.service.answers import ENVELOPE_KEYS
-from churn_value.service.arrivals import MOST_ROWS, ROW_FAULTS, ArrivalItem, Outcome
-from churn_value.service.columns import COLUMNS
-from churn_value.service.invocations import FORMS
+from churn_value.service.events.arrivals import MOST_ROWS, ROW_FAULTS, ArrivalItem, Outcome
 from churn_value.service.problems import PROBLEMS
+from churn_value.service.protocols.columns import COLUMNS
+from churn_value.service.protocols.invocations import FORMS
+from churn_value.service.protocols.v2 import InferRequest
 from churn_value.service.requests import FAULTS, Envelope, EventsItem, FeaturesItem, LiveItem, StoredItem
-from churn_value.service.v2 import InferRequest
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/"

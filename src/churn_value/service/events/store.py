@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import local
 
 from churn_value.errors import DataContractError
-from churn_value.service.event_ledger import (
+from churn_value.service.events.ledger import (
     INSERT,
     SCHEMA,
     Arrival,

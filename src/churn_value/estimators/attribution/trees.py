@@ -18,10 +18,10 @@ import numpy as np
 
 from churn_value.errors import FingerprintMismatch
 from churn_value.estimators import FloatArray
-from churn_value.estimators.attribution_kernels import BLOCK, LANES, Cells, Edges, Tests, Walks, explain, walk
-from churn_value.estimators.attribution_paths import ZERO, Asked, Edge, asked_by
-from churn_value.estimators.attribution_steps import nodes_of, steps
-from churn_value.estimators.attribution_text import Booster, Tree
+from churn_value.estimators.attribution.kernels import BLOCK, LANES, Cells, Edges, Tests, Walks, explain, walk
+from churn_value.estimators.attribution.paths import ZERO, Asked, Edge, asked_by
+from churn_value.estimators.attribution.steps import nodes_of, steps
+from churn_value.estimators.attribution.text import Booster, Tree
 
 ROWS_A_THREAD = 64 * BLOCK
 _WORD_BITS = 64

@@ -1,6 +1,6 @@
 """What the event store's file holds and says: its tables, when two accounts of an event agree, and its statements.
 
-Everything here works inside a transaction of `event_store`.
+Everything here works inside a transaction of `store`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from churn_value.config import Config
 from churn_value.errors import ConfigError
-from churn_value.service.arrivals import arrival_of, content_id
-from churn_value.service.event_ledger import Arrival, History
-from churn_value.service.event_store import EventStore
-from churn_value.service.events import stored_rows
+from churn_value.service.events.arrivals import arrival_of, content_id
+from churn_value.service.events.features import stored_rows
+from churn_value.service.events.ledger import Arrival, History
+from churn_value.service.events.store import EventStore
 from churn_value.tables.load import Tables
 
 ROWS_AT_ONCE = 20_000

@@ -19,10 +19,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_value.features.clocks import CLOCKS
-from churn_value.service.event_ledger import Arrival, StoredRow
-from churn_value.service.event_rows import Row
-from churn_value.service.event_store import EventStore
-from churn_value.service.events import EventFeatures, stored_rows
+from churn_value.service.events.features import EventFeatures, stored_rows
+from churn_value.service.events.ledger import Arrival, StoredRow
+from churn_value.service.events.rows import Row
+from churn_value.service.events.store import EventStore
 from churn_value.service.problems import refusal
 from churn_value.service.requests import FAULTS, CustomerId, ItemFault, Scalar
 from churn_value.service.serving import Serving

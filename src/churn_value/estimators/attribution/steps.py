@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators.attribution_kernels import LANES
-from churn_value.estimators.attribution_paths import Edge
+from churn_value.estimators.attribution.kernels import LANES
+from churn_value.estimators.attribution.paths import Edge
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 from churn_value.errors import BundleError
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.score import score
-from churn_value.service.log_entries import APART, frame_of, overrides_in, plain, previous_in
+from churn_value.service.log.entries import APART, frame_of, overrides_in, plain, previous_in
 
 # What another version names differently without having decided anything.
 NAMES = ("model", "policy")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from churn_value.estimators.attribution_text import MISSING_NAN, MISSING_ZERO, Node, Tree
+from churn_value.estimators.attribution.text import MISSING_NAN, MISSING_ZERO, Node, Tree
 
 # LightGBM reads numbers this close to 0 as 0; its constant is a float32.
 ZERO = float(np.float32(1e-35))

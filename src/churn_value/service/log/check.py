@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from churn_value.service.score_log import FIRST, chained
+from churn_value.service.log.score_log import FIRST, chained
 
 
 @dataclass(frozen=True, slots=True)

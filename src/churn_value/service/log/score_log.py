@@ -24,7 +24,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from churn_value.service.log_entries import Pending, entries_of
+from churn_value.service.log.entries import Pending, entries_of
 from churn_value.service.strict_json import dump
 
 FIRST = "0" * 64

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_value.scoring.bundle import Bundle
-from churn_value.service import columns
 from churn_value.service.options import Options
 from churn_value.service.problems import refusal
+from churn_value.service.protocols import columns
 from churn_value.service.requests import Request, read
 
 PLATFORM = "churn_value_lightgbm"

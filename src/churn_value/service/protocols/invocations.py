@@ -11,9 +11,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from churn_value.service import columns
 from churn_value.service.options import Options
 from churn_value.service.problems import refusal
+from churn_value.service.protocols import columns
 from churn_value.service.requests import Request, read
 
 Rows = list[dict[str, Any]]

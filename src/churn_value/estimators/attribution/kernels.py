@@ -70,7 +70,7 @@ class Walks(NamedTuple):
 
 @compiled
 def _cell(value: float, column: int, cells: Cells) -> int:
-    """Cell of a value, in the order that `attribution_paths.Column` gives."""
+    """Cell of a value, in the order that `paths.Column` gives."""
     low: int = cells.starts[column]
     end: int = cells.starts[column + 1]
     codes: int = cells.codes[column]

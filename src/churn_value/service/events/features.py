@@ -20,9 +20,9 @@ from churn_value.features.prepared import PreparedFeatures, table_of
 from churn_value.recommendation.live import LiveHabits
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.offered import Expected, Offered
-from churn_value.service.event_ledger import StoredRow
-from churn_value.service.event_rows import Row, RowRules
-from churn_value.service.event_store import EventStore
+from churn_value.service.events.ledger import StoredRow
+from churn_value.service.events.rows import Row, RowRules
+from churn_value.service.events.store import EventStore
 from churn_value.service.requests import EventsItem, ItemFault
 from churn_value.tables.prepared import PreparedCleaning
 

@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from churn_value.estimators import FloatArray
-from churn_value.estimators import linear_kernels as kernels
-from churn_value.estimators.newton import ridge_logistic
+from churn_value.estimators.linear import kernels
+from churn_value.estimators.linear.newton import ridge_logistic
 
 KINDS = {"number": kernels.NUMBER, "missing": kernels.MISSING, "category": kernels.CATEGORY}
 SMALLEST_DEVIATION = 1e-9
