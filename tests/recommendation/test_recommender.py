@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from churn_value.config import Config
 from churn_value.errors import BundleError, TooLittleData
+from churn_value.features.statements import Statements
 from churn_value.recommendation.baskets import Baskets, baskets
 from churn_value.recommendation.habits import habits, shares_of
 from churn_value.recommendation.item_facts import ItemFacts
@@ -189,15 +190,15 @@ def test_habits_tell_not_known_from_none(rhythmic):
 def test_live_habits_are_those_of_the_tables(rhythmic):
     made, ids = recommender_for(CONFIG, rhythmic, AS_OF), ["c03", "c31", "nobody"]
     purchases = rhythmic.events["purchases"]
-    live = LiveHabits(purchases.schema(), rhythmic.present["purchases"], made)
+    statements = Statements({"purchases": purchases.schema()})
+    live = LiveHabits(statements, rhythmic.present["purchases"], made)
     for day in (AS_OF, AS_OF - timedelta(days=50)):
         batch = habits(rhythmic, day, customer_ids=ids, recommender=made)
         few = purchases.filter(purchases.customer_id.isin(ids)).to_pyarrow()
-        found = live.beside(pd.DataFrame({"customer_id": ids, "as_of": [day] * 3}), few)
-        for name in ("categories", "channels", "next_best"):
-            assert found[f"habits__{name}"].tolist() == batch[name].tolist()
-    nothing = live.beside(pd.DataFrame({"customer_id": ["x"], "as_of": [AS_OF]}), None)
-    assert nothing["habits__categories"].tolist() == ["[]"]
+        asked = [(one, day) for one in ids]
+        found = live.texts(statements.answered({"purchases": few}, asked), asked)
+        assert found == list(batch[["categories", "channels", "next_best"]].itertuples(index=False, name=None))
+    assert live.texts({}, [("x", AS_OF)])[0][0] == "[]"
 
 
 ROWS = st.lists(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -47,11 +47,11 @@ class Baskets:
     lines: Ints
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> Baskets:
-        """Baskets of rows ``customer_id``, ``item``, ``age_days``, ``lines``, one per customer, item and day."""
-        customer, customers = pd.factorize(frame["customer_id"].to_numpy(dtype=object), sort=True)
-        item, items = pd.factorize(frame["item"].to_numpy(dtype=object), sort=True)
-        age, lines = (frame[name].to_numpy(dtype=np.int64) for name in ("age_days", "lines"))
+    def of(cls, bought: pd.DataFrame | Mapping[str, npt.NDArray[Any]]) -> Baskets:
+        """Baskets of columns ``customer_id``, ``item``, ``age_days``, ``lines``, one row per customer, item and day."""
+        customer, customers = pd.factorize(np.asarray(bought["customer_id"], dtype=object), sort=True)
+        item, items = pd.factorize(np.asarray(bought["item"], dtype=object), sort=True)
+        age, lines = (np.asarray(bought[name], dtype=np.int64) for name in ("age_days", "lines"))
         order = np.lexsort((-age, item, customer))
         return cls(
             tuple(customers), tuple(items), *(cells.astype(np.int64)[order] for cells in (customer, item, age, lines))

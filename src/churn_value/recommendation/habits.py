@@ -90,7 +90,8 @@ def habits(
     present = tables.present.get("purchases", frozenset())
     wanted = columns_wanted(present, recommender)
     seen = {name: baskets(tables, as_of, column=name, customer_ids=customer_ids) for name in wanted}
-    return told(seen, customer_ids, recommender)
+    columns = {"customer_id": list(customer_ids), **texts_of(seen, customer_ids, recommender)}
+    return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
 
 
 def columns_wanted(present: Collection[str], recommender: Recommender | None) -> list[str]:
@@ -99,18 +100,19 @@ def columns_wanted(present: Collection[str], recommender: Recommender | None) ->
     return [name for name in dict.fromkeys(asked) if name in present]
 
 
-def told(seen: Mapping[str, Baskets], customer_ids: Sequence[str], recommender: Recommender | None) -> pd.DataFrame:
-    """Habits table from baskets by column; a column without baskets is not known."""
+def texts_of(
+    seen: Mapping[str, Baskets], customer_ids: Sequence[str], recommender: Recommender | None
+) -> dict[str, list[str | None]]:
+    """Cells of `COLUMNS` from baskets by column of purchases; a column without baskets is not known."""
     found: dict[str, dict[str, str] | None] = dict.fromkeys(COLUMNS)
     for name, column in (("categories", "category"), ("channels", "channel")):
         found[name] = shares_of(seen[column]) if column in seen else None
     if recommender is not None and recommender.kind in seen:
         found["next_best"] = next_best(recommender, seen[recommender.kind])
-    frame = pd.DataFrame({"customer_id": pd.Series(list(customer_ids), dtype=object)})
-    for name, cells in found.items():
-        texts = [None if cells is None else cells.get(customer, "[]") for customer in customer_ids]
-        frame[name] = pd.Series(texts, dtype=object)
-    return frame
+    return {
+        name: [None if cells is None else cells.get(customer, "[]") for customer in customer_ids]
+        for name, cells in found.items()
+    }
 
 
 def with_habits(features: pd.DataFrame, tables: Tables, as_of: date, recommender: Recommender | None) -> pd.DataFrame:
@@ -122,9 +124,4 @@ def with_habits(features: pd.DataFrame, tables: Tables, as_of: date, recommender
     if "purchases" not in tables.events:
         return features
     found = habits(tables, as_of, customer_ids=features["customer_id"].tolist(), recommender=recommender)
-    return beside(features, found)
-
-
-def beside(features: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Feature rows with a habits table of the same customers, in the same order."""
     return pd.concat([features, found[list(COLUMNS)].add_prefix(PREFIX).set_axis(features.index)], axis=1)

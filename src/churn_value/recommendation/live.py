@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
+from datetime import date
 
-import ibis
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 
+from churn_value.features.statements import Asked, Columns, Statements
 from churn_value.recommendation.baskets import Baskets, bought_before
-from churn_value.recommendation.habits import beside, columns_wanted, told
+from churn_value.recommendation.habits import COLUMNS, columns_wanted, texts_of
 from churn_value.recommendation.recommender import Recommender
-from churn_value.tables.load import open_connection
+
+NOTHING: Columns = {
+    "customer_id": np.empty(0, dtype=object),
+    "as_of": np.empty(0, dtype="datetime64[D]"),
+    "item": np.empty(0, dtype=object),
+    "age_days": np.empty(0, dtype=np.int64),
+    "lines": np.empty(0, dtype=np.int64),
+}
 
 
 class LiveHabits:
@@ -21,63 +26,40 @@ class LiveHabits:
 
     Parameters
     ----------
-    schema
-        Columns of accepted purchases.
+    statements
+        With a table of purchases; those of the habits are prepared there.
     present
         Columns that the company's purchases really have.
     recommender
         Of the bundle, or None.
-
-    Notes
-    -----
-    One question is answered at a time; further threads wait.
     """
 
-    def __init__(self, schema: ibis.Schema, present: frozenset[str], recommender: Recommender | None) -> None:
-        self._recommender, self._lock = recommender, Lock()
-        self._schema = schema.to_pyarrow()
-        backend = open_connection(threads=1)
-        self._connection = backend.con
-        self._connection.execute("PRAGMA disable_optimizer")
-        self._columns = [name for name in columns_wanted(present, recommender) if name in schema.names]
-        purchases = backend.create_table("purchases", schema=schema)
-        spine = backend.create_table("spine", schema=ibis.schema({"customer_id": "string", "as_of": "date"}))
+    def __init__(self, statements: Statements, present: frozenset[str], recommender: Recommender | None) -> None:
+        self._recommender = recommender
+        names = statements.schemas["purchases"].names
+        self._columns = [name for name in columns_wanted(present, recommender) if name in names]
         for name in self._columns:
-            text = ibis.to_sql(bought_before(purchases, name, spine), dialect="duckdb")
-            self._connection.execute(f"PREPARE bought_{name} AS {text}")
+            bought = bought_before(statements.table("purchases"), name, statements.spine)
+            statements.prepare(f"bought_{name}", bought, ["purchases"])
 
-    def beside(self, features: pd.DataFrame, purchases: pa.Table | None) -> pd.DataFrame:
-        """Feature rows with their customers' habits beside them.
+    def texts(self, answers: Mapping[str, Columns], asked: Asked) -> list[tuple[str | None, ...]]:
+        """Habits of the (customer_id, as_of) asked for, in their order: cells of `habits.COLUMNS`.
 
         Parameters
         ----------
-        features
-            Rows of ``customer_id`` and ``as_of`` (date), each pair once.
-        purchases
-            Accepted rows of these customers; None where there are none.
+        answers
+            Of the statements, for the same `asked`.
+        asked
+            Each pair once.
         """
-        places = [str(place) for place in range(len(features))]
-        customers, days = features["customer_id"].tolist(), features["as_of"].tolist()
-        rows = self._schema.empty_table() if purchases is None else purchases.select(self._schema.names)
-        spine = pa.table({"customer_id": pa.array(customers, pa.string()), "as_of": pa.array(days, pa.date32())})
-        with self._lock:
-            found = self._answered({"purchases": rows.cast(self._schema), "spine": spine})
-        asked = {(one, np.datetime64(day, "D")): place for one, day, place in zip(customers, days, places, strict=True)}
-        seen = {}
-        for name, cells in found.items():
-            cells["customer_id"] = [
-                asked[one, np.datetime64(day, "D")]
-                for one, day in zip(cells["customer_id"], pd.to_datetime(cells["as_of"]), strict=True)
-            ]
-            seen[name] = Baskets.of(cells)
-        return beside(features, told(seen, places, self._recommender))
+        # The same customer may be asked for on two days, so a pair goes by its place.
+        places = {pair: str(place) for place, pair in enumerate(asked)}
+        seen = {name: _baskets(answers.get(f"bought_{name}", NOTHING), places) for name in self._columns}
+        found = texts_of(seen, list(places.values()), self._recommender)
+        return list(zip(*(found[name] for name in COLUMNS), strict=True))
 
-    def _answered(self, content: Mapping[str, pa.Table]) -> dict[str, pd.DataFrame]:
-        self._connection.begin()
-        try:
-            for name, table in content.items():
-                self._connection.register("incoming", table)
-                self._connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")  # noqa: S608 - fixed names
-            return {name: self._connection.execute(f"EXECUTE bought_{name}").df() for name in self._columns}
-        finally:
-            self._connection.rollback()
+
+def _baskets(bought: Columns, places: Mapping[tuple[str, date], str]) -> Baskets:
+    days = bought["as_of"].astype("datetime64[D]").tolist()
+    own = [places[pair] for pair in zip(bought["customer_id"].tolist(), days, strict=True)]
+    return Baskets.of({**bought, "customer_id": np.array(own, dtype=object)})

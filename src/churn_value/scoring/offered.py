@@ -156,6 +156,22 @@ class Offered:
         return cls((customer_id,), (day,), there, rows, np.isnan(block), (None,))
 
     @classmethod
+    def made(
+        cls,
+        whose: Sequence[tuple[str, date]],
+        cells: tuple[Floats, Mapping[str, Texts]],
+        habits: tuple[HabitTexts | None, ...],
+        expected: Expected,
+    ) -> Self:
+        """Rows of all features that are expected, made for (customer_id, as_of) in their order.
+
+        `cells` are numbers in the order of ``expected.names``, shape (n, k), nan is null, and categories by name.
+        """
+        customers, days = zip(*whose, strict=True)
+        rows = FeatureRows(expected.names, *cells, expected.places)
+        return cls(customers, days, expected.known, rows, np.isnan(rows.block), habits)
+
+    @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
         """Rows of several parts that were offered the same features, one part after the other."""
         first = parts[0]

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from churn_value.errors import FingerprintMismatch
-from churn_value.features.prepared import PreparedFeatures, table_of
+from churn_value.features.prepared import PreparedFeatures
+from churn_value.features.statements import Statements, table_of
 from churn_value.recommendation.live import LiveHabits
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.offered import Expected, Offered
@@ -48,16 +48,20 @@ class EventFeatures:
     ----------
     rules
         What rows must be like.
-    cleaning, features
-        Statements prepared for the bundle's configuration and catalog.
+    cleaning
+        Statements prepared for the bundle's configuration.
+    statements, schemas
+        Statements of features and habits, and the columns of the tables they read.
+    features, habits
+        What their answers mean; no habits without purchases.
     expected
         What the bundle expects of feature rows.
-    habits
-        The same for habits, None without purchases.
     """
 
     rules: RowRules
     cleaning: PreparedCleaning
+    statements: Statements
+    schemas: Mapping[str, pa.Schema]
     features: PreparedFeatures
     expected: Expected
     habits: LiveHabits | None = None
@@ -73,13 +77,15 @@ class EventFeatures:
         """
         made, config = bundle.catalog.rebuilt(), bundle.config
         purchases = config.tables.get("purchases")
-        returns = purchases.returns if purchases else "by_return_date"
+        statements = Statements(made.schemas, returns=purchases.returns if purchases else "by_return_date")
         return cls(
             RowRules(config, made.attributes),
             PreparedCleaning(config, made.attributes),
-            PreparedFeatures(made, returns=returns),
+            statements,
+            {name: one.to_pyarrow() for name, one in made.schemas.items()},
+            PreparedFeatures(made, statements),
             bundle.expected,
-            _habits_of(bundle, made.schemas.get("purchases")),
+            _habits_of(bundle, statements),
         )
 
     def shape(self, item: Checked) -> Shape:
@@ -102,22 +108,18 @@ class EventFeatures:
 
     def rows(self, tables: Mapping[str, pa.Table], asked: Sequence[tuple[str, date]]) -> Offered:
         """Features of (customer_id, as_of), each pair once, in their order."""
-        used = {name: table for name, table in tables.items() if name in self.features.schemas}
-        made = self.features.frame({name: table.select(_names(self, name)) for name, table in used.items()}, asked)
-        told = made if self.habits is None else self.habits.beside(made, used.get("purchases"))
-        return Offered.of(told, self.expected)
+        used = {name: table.select(self.schemas[name].names) for name, table in tables.items() if name in self.schemas}
+        answers = self.statements.answered(used, asked)
+        habits = (None,) * len(asked) if self.habits is None else tuple(self.habits.texts(answers, asked))
+        return Offered.made(asked, self.features.cells(answers, asked), habits, self.expected)
 
 
-def _habits_of(bundle: Bundle, purchases: ibis.Schema | None) -> LiveHabits | None:
+def _habits_of(bundle: Bundle, statements: Statements) -> LiveHabits | None:
     """Maker of habits, for a bundle whose features are made from purchases."""
-    if purchases is None:
+    if "purchases" not in statements.schemas:
         return None
     present = frozenset(bundle.catalog.parameters["present"]["purchases"])
-    return LiveHabits(purchases, present, bundle.recommender)
-
-
-def _names(maker: EventFeatures, table: str) -> list[str]:
-    return list(maker.features.schemas[table].names)
+    return LiveHabits(statements, present, bundle.recommender)
 
 
 def _under(index: int, row: Row) -> Row:
@@ -200,7 +202,7 @@ def _tables(customers: Iterable[Mapping[str, Sequence[StoredRow]]], maker: Event
     for sources in customers:
         for source, own in sources.items():
             rows.setdefault(source, []).extend(own)
-    schemas = maker.features.schemas
+    schemas = maker.schemas
     return {source: table_of(own, schemas[source]) for source, own in rows.items() if source in schemas}
 
 
