@@ -13,10 +13,11 @@ from churn_value.errors import FingerprintMismatch
 from churn_value.estimators.design import Design
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.inputs import checked
+from churn_value.scoring.matching import Rules
 from churn_value.scoring.offered import FEW_ROWS, Offered
 from churn_value.scoring.quantities import FactColumns, facts
 from churn_value.scoring.reason_groups import Grouping, groups_of
-from churn_value.scoring.rules import Interval
+from churn_value.scoring.rules import Interval, When
 from churn_value.scoring.score import score
 
 NUMBERS = [feature.name for feature in FEATURES if feature.dtype == "number"]
@@ -132,4 +133,5 @@ def test_sums_and_speakers_are_those_of_the_plain_loops(features):
 def test_an_interval_asks_only_for_the_ends_it_has(low, high, with_low, with_high, column):
     interval = Interval(low if with_low else -np.inf, high if with_high else np.inf, True, False)
     expected = [not np.isnan(one) and (not with_low or one >= low) and (not with_high or one < high) for one in column]
-    assert interval.mask(np.array(column, dtype=np.float64)).tolist() == expected
+    rules, quantities = Rules((When((("number", interval),)),)), {"number": np.array(column, dtype=np.float64)}
+    assert rules.met(quantities, len(column))[:, 0].tolist() == expected

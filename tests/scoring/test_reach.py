@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scored_company import POLICIES
 
 from churn_value.errors import ConfigError
+from churn_value.scoring.matching import Rules
 from churn_value.scoring.policy import policy_of
 from churn_value.scoring.reach import Range, check_ordered, sources_of
-from churn_value.scoring.rules import When, first_match, when_of
+from churn_value.scoring.rules import When, when_of
 from churn_value.scoring.sections import Band
 
 RANGES = {"overall": Range(0, 100), "satisfaction": Range(0, 100), "count": Range(low=0, whole=True)}
@@ -116,7 +117,7 @@ PEOPLE = {
 @settings(max_examples=150, deadline=None)
 @given(st.lists(rules, min_size=1, max_size=6), st.booleans())
 def test_what_is_refused_is_what_no_customer_of_a_fine_grid_shows(written, exhaustive):
-    matched = first_match([asked(**one) for one in written], PEOPLE, len(GRID))
+    matched = Rules(tuple(asked(**one) for one in written)).first(PEOPLE, len(GRID))
     sound = set(range(len(written))) <= set(matched.tolist()) and not (exhaustive and -1 in matched)
     try:
         check(*written, exhaustive=exhaustive)

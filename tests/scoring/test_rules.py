@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churn_value.scoring.rules import When, first_match, when_of
+from churn_value.scoring.matching import Rules
+from churn_value.scoring.rules import When, when_of
 
 NUMBERS = frozenset({"overall", "satisfaction"})
 TEXTS = {"tier": frozenset({"A", "B"})}
@@ -19,7 +20,7 @@ def asked(**written):
 
 
 def mask(**written):
-    return asked(**written).mask(QUANTITIES, 4).tolist()
+    return Rules((asked(**written),)).met(QUANTITIES, 4)[:, 0].tolist()
 
 
 def test_comparisons_hold_at_their_edges_as_written():
@@ -43,17 +44,27 @@ def test_texts_are_one_of_a_list():
     assert mask(tier=["A", "B"]) == [True, True, False, True]
 
 
+def test_a_text_that_no_rule_names_is_known_and_fits_no_list():
+    people = {"tier": np.array(["C", "A", None], dtype=object)}
+    rules = Rules((asked(tier="A"), asked(tier=["A", "B"]), asked(tier="known"), asked(tier="missing")))
+    assert rules.met(people, 3).tolist() == [
+        [False, False, True, False],
+        [True, True, True, False],
+        [False, False, False, True],
+    ]
+
+
 def test_all_demands_must_be_met():
     assert mask(tier="A", overall="known") == [True, False, False, False]
 
 
 def test_the_first_rule_that_holds_is_taken():
     rules = [asked(overall=">= 80"), asked(tier="A"), When()]
-    assert first_match(rules, QUANTITIES, 4).tolist() == [1, 2, 0, 1]
+    assert Rules(tuple(rules)).first(QUANTITIES, 4).tolist() == [1, 2, 0, 1]
 
 
 def test_nobody_is_matched_where_no_rule_holds():
-    assert first_match([asked(overall="> 60")], QUANTITIES, 4).tolist() == [-1, -1, 0, -1]
+    assert Rules((asked(overall="> 60"),)).first(QUANTITIES, 4).tolist() == [-1, -1, 0, -1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from typing import Any
 
 import numpy.typing as npt
@@ -10,7 +11,6 @@ import numpy.typing as npt
 from churn_value.scoring.answer import Action, Disagreement
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.portrait_parts import Labelled
-from churn_value.scoring.rules import first_match
 from churn_value.scoring.wording import Language
 
 
@@ -32,7 +32,7 @@ def actions(
 ) -> list[tuple[Action, ...]]:
     """Actions of each customer: those of the first play whose conditions hold; the last play holds for everybody."""
     said = plays(policy, language)
-    return [said[play] for play in first_match(policy.whens("playbook"), quantities, rows).tolist()]
+    return [said[play] for play in policy.rules("playbook").first(quantities, rows).tolist()]
 
 
 def tags(
@@ -40,8 +40,8 @@ def tags(
 ) -> list[tuple[Labelled, ...]]:
     """Tags of each customer, in the order of the policy."""
     labels = [Labelled(tag.code, tag.label.said(language)) for tag in policy.tags]
-    masks = [when.mask(quantities, rows).tolist() for when in policy.whens("tags")]
-    return [tuple(label for label, mask in zip(labels, masks, strict=True) if mask[row]) for row in range(rows)]
+    met = policy.rules("tags").met(quantities, rows).tolist()
+    return [tuple(compress(labels, own)) for own in met]
 
 
 def disagreements(
@@ -49,5 +49,5 @@ def disagreements(
 ) -> list[tuple[Disagreement, ...]]:
     """Judgements of each customer that point apart by the policy's own rules, in its order."""
     said = [Disagreement(one.code, one.text.said(language)) for one in policy.disagreements]
-    masks = [when.mask(quantities, rows).tolist() for when in policy.whens("disagreements")]
-    return [tuple(one for one, mask in zip(said, masks, strict=True) if mask[row]) for row in range(rows)]
+    met = policy.rules("disagreements").met(quantities, rows).tolist()
+    return [tuple(compress(said, own)) for own in met]

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.quantities import Floats
-from churn_value.scoring.rules import first_match
 
 
 def lifecycle(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, rows: int) -> npt.NDArray[np.int64]:
@@ -19,7 +18,7 @@ def lifecycle(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, rows: 
     The rules ask for named quantities, foremost ``rhythm_ratio``: somebody who buys weekly is late after two weeks,
     somebody who buys yearly is not.
     """
-    return first_match(policy.whens("lifecycle"), quantities, rows)
+    return policy.rules("lifecycle").first(quantities, rows)
 
 
 def expected_next_purchase(days_since_last: Floats, gap_days: Floats) -> Floats:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 from churn_value.config import read_yaml
 from churn_value.errors import ConfigError
 from churn_value.scoring import quantities as known
+from churn_value.scoring.matching import Rules
 from churn_value.scoring.reach import check_ordered, check_possible, sources_of
 from churn_value.scoring.rules import When, when_of
 from churn_value.scoring.sections import (
@@ -73,7 +74,7 @@ class Policy(Strict):
     disagreements: tuple[Disagreement, ...] = ()
     actions: dict[Code, Action] = Field(default_factory=dict)
     playbook: tuple[Play, ...] = Field(min_length=1)
-    _whens: dict[str, tuple[When, ...]] = PrivateAttr(default_factory=dict)
+    _rules: dict[str, Rules] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
@@ -120,14 +121,14 @@ class Policy(Strict):
         except ValueError as error:
             msg = f"{written}: {error}"
             raise ValueError(msg) from None
-        self._whens[place] = tuple(whens)
+        self._rules[place] = Rules(tuple(whens))
 
     def _check(
         self, place: Place, whens: list[When], texts: Mapping[str, frozenset[str]], *, ordered: bool, exhaustive: bool
     ) -> None:
         segments = None
         if place != "segments":
-            segments = self.whens("segments"), [segment.code for segment in self.rfm.segments]
+            segments = self.rules("segments").whens, [segment.code for segment in self.rfm.segments]
         optional = {name: [*sorted(codes), *([None] if name in MAY_LACK else [])] for name, codes in texts.items()}
         banded = {"churn_probability": ("churn_band", self.bands.churn)}
         banded["value_percentile"] = ("value_band", self.bands.value)
@@ -139,7 +140,7 @@ class Policy(Strict):
 
     def _check_percentile_reachable(self) -> None:
         """Every tier must be somebody's: by a rule, or because a whole percentile (or percent of value) lies in it."""
-        rules = self.whens("tiers")
+        rules = self.rules("tiers").whens
         if self.tiers.mode == "both" and self.tiers.precedence == "rule":
             for position, when in enumerate(rules, start=1):
                 if not when.demands:
@@ -159,9 +160,9 @@ class Policy(Strict):
             msg = f"actions: nobody ever gets {code}; remove it or use it in the playbook"
             raise ValueError(msg)
 
-    def whens(self, place: Place) -> tuple[When, ...]:
+    def rules(self, place: Place) -> Rules:
         """Rules of one list, read and checked, in their order."""
-        return self._whens[place]
+        return self._rules[place]
 
     @cached_property
     def sha256(self) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from churn_value.scoring.rules import Interval, When, first_match
+from churn_value.scoring.matching import Rules
+from churn_value.scoring.rules import Interval, When
 from churn_value.scoring.sections import Band
 
 Box = dict[str, int]
@@ -71,7 +72,8 @@ class Sources:
         found: Box = {}
         homes = self.of_quantity
         for name, demand in rule.demands:
-            mask = demand.mask(self.columns[homes[name]][name])
+            columns = self.columns[homes[name]]
+            mask = Rules((When(((name, demand),)),)).met(columns, len(columns[name]))
             bits = sum(1 << place for place in np.flatnonzero(mask).tolist())
             found[homes[name]] = found.get(homes[name], bits) & bits
         return found
@@ -149,7 +151,7 @@ def _cells(segments: tuple[Sequence[When], Sequence[str]] | None) -> Columns:
     columns: Columns = {name: np.array(cells, dtype=np.float64)[:, place] for place, name in enumerate("rfm")}
     if segments is not None:
         rules, codes = segments
-        matched = np.where(np.isnan(columns["r"]), -1, first_match(rules, columns, len(cells)))
+        matched = np.where(np.isnan(columns["r"]), -1, Rules(tuple(rules)).first(columns, len(cells)))
         columns["segment"] = np.array([*codes, None], dtype=object)[matched]
     return columns
 

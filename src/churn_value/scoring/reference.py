@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.errors import BundleError, TooLittleData
+from churn_value.estimators.compiled import compiled
 from churn_value.scoring.peers import NO_PEERS, Peers, counted_texts, typical_of
 from churn_value.scoring.quantities import Described, FactColumns, Floats, Predicted, column, facts
 
@@ -57,10 +58,16 @@ def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
     equal percentiles, the lowest value of a population gets 1 however many share it, and only values above 99 percent
     get 100. Missing stays missing.
     """
-    if not thresholds:
-        return np.full(len(values), np.nan)
-    ranks = 1.0 + np.searchsorted(_array(thresholds), values, side="left")
-    return np.where(np.isnan(values), np.nan, ranks)
+    return _ranks(_array(thresholds), values)
+
+
+@compiled
+def _ranks(thresholds: Floats, values: Floats) -> Floats:
+    found = np.full(len(values), np.nan)
+    for row in range(len(values)):
+        if len(thresholds) > 0 and not np.isnan(values[row]):
+            found[row] = 1 + np.searchsorted(thresholds, values[row])
+    return found
 
 
 def value_thresholds_of(values: Floats) -> Thresholds:
@@ -88,10 +95,7 @@ def value_share_in(thresholds: Thresholds, values: Floats) -> Floats:
     The customers of at most 0.8 are the fewest that together hold 80 percent, and whoever is worth as much as the
     last of them. Missing stays missing.
     """
-    if not thresholds:
-        return np.full(len(values), np.nan)
-    above = np.searchsorted(-np.asarray(thresholds), -values, side="left")
-    return np.where(np.isnan(values), np.nan, (1.0 + above) / 100.0)
+    return _ranks(-_array(thresholds), -values) / 100.0
 
 
 @dataclass(frozen=True, slots=True)

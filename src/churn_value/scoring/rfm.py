@@ -11,7 +11,6 @@ import numpy.typing as npt
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.quantities import Floats
 from churn_value.scoring.reference import Reference
-from churn_value.scoring.rules import first_match
 
 Cutting = Literal["quintiles"] | tuple[float, ...]
 
@@ -48,5 +47,5 @@ def rfm(facts: Mapping[str, Floats], reference: Reference, policy: Policy, minor
 
 def segment(scores: Mapping[str, Floats], policy: Policy) -> npt.NDArray[np.int64]:
     """Position of each customer's segment in the policy; -1 for who never purchased. Shape (n,)."""
-    positions = first_match(policy.whens("segments"), scores, len(scores["r"]))
+    positions = policy.rules("segments").first(scores, len(scores["r"]))
     return np.where(np.isnan(scores["r"]), -1, positions)

@@ -15,13 +15,12 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 Quantities = Mapping[str, npt.NDArray[Any]]
 Mask = npt.NDArray[np.bool_]
@@ -42,18 +41,6 @@ class Interval:
         """Whether no number can be inside."""
         return self.low > self.high or (self.low == self.high and not (self.low_included and self.high_included))
 
-    def mask(self, column: npt.NDArray[Any]) -> Mask:
-        """Rows whose number is inside."""
-        # A missing number is in no comparison, so an end that is not there need not be asked for if the other is.
-        if self.low == -math.inf and self.high < math.inf:
-            return self._below(column)
-        low: Mask = column >= self.low if self.low_included else column > self.low
-        return low & self._below(column) if self.high < math.inf else low
-
-    def _below(self, column: npt.NDArray[Any]) -> Mask:
-        found: Mask = column <= self.high if self.high_included else column < self.high
-        return found
-
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
@@ -66,10 +53,6 @@ class OneOf:
         """Whether no text can fit."""
         return not self.choices
 
-    def mask(self, column: npt.NDArray[Any]) -> Mask:
-        """Rows whose text is in the list."""
-        return np.array([text in self.choices for text in column.tolist()], dtype=np.bool_)
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -81,11 +64,6 @@ class Known:
     def is_empty(self) -> bool:
         """Some row can always fit."""
         return False
-
-    def mask(self, column: npt.NDArray[Any]) -> Mask:
-        """Rows where the quantity is known, or missing."""
-        missing: Mask = np.asarray(pd.isna(column), dtype=np.bool_)
-        return ~missing if self.wanted else missing
 
 
 Demand = Interval | OneOf | Known
@@ -154,29 +132,7 @@ class When:
 
     demands: tuple[tuple[str, Demand], ...] = ()
 
-    def mask(self, quantities: Quantities, rows: int) -> Mask:
-        """Rows that meet every demand."""
-        met = np.ones(rows, dtype=np.bool_)
-        for name, demand in self.demands:
-            met &= demand.mask(quantities[name])
-            if not met.any():
-                break
-        return met
-
 
 def when_of(written: Mapping[str, object], numbers: frozenset[str], texts: Mapping[str, frozenset[str]]) -> When:
     """Read a rule's ``when``; see the module for the language."""
     return When(tuple((name, demand_of(name, value, numbers, texts)) for name, value in written.items()))
-
-
-def first_match(rules: Sequence[When], quantities: Quantities, rows: int) -> npt.NDArray[np.int64]:
-    """Index of each row's first rule that holds; -1 where none does. Shape (rows,)."""
-    chosen = np.full(rows, -1, dtype=np.int64)
-    waiting = np.ones(rows, dtype=np.bool_)
-    for index, rule in enumerate(rules):
-        met = rule.mask(quantities, rows) & waiting
-        chosen[met] = index
-        waiting &= ~met
-        if not waiting.any():
-            break
-    return chosen

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from churn_value.scoring.lifecycle import lifecycle
+from churn_value.scoring.matching import first_reached
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.quantities import Floats
 from churn_value.scoring.reference import Reference, Thresholds, percentile_in, value_share_in
@@ -56,10 +57,7 @@ def coded(positions: npt.NDArray[np.int64], codes: Sequence[str]) -> Texts:
 
 def band(values: Floats, bands: Sequence[Band]) -> npt.NDArray[np.int64]:
     """Position of the first band that begins at or below each value; -1 where missing. Shape (n,)."""
-    positions = np.full(len(values), -1, dtype=np.int64)
-    for position in range(len(bands) - 1, -1, -1):
-        positions[values >= bands[position].from_] = position
-    return positions
+    return first_reached(values, [one.from_ for one in bands])
 
 
 def standing(facts: Mapping[str, Floats], frozen: Frozen, previous_lifecycle: Texts) -> dict[str, npt.NDArray[Any]]:

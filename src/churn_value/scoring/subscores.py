@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from churn_value.estimators.compiled import compiled, rowwise
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.quantities import Floats
 from churn_value.scoring.reference import Reference, Thresholds, thresholds_of
@@ -26,29 +27,41 @@ def weighted(parts: Sequence[tuple[float, Floats]]) -> Floats:
 
     NaN where every part is missing or what is known weighs nothing.
     """
-    total = np.zeros_like(parts[0][1])
-    weight = np.zeros_like(total)
-    for share, values in parts:
-        known = ~np.isnan(values)
-        total += np.where(known, share * values, 0.0)
-        weight += share * known
-    return total / np.where(weight > 0, weight, np.nan)
+    return _weighted(np.array([share for share, _ in parts]), np.array([values for _, values in parts]))
 
 
-def _or_zero(values: Floats) -> Floats:
-    return np.where(np.isnan(values), 0.0, values)
+@compiled
+def _weighted(shares: Floats, values: Floats) -> Floats:
+    found = np.full(values.shape[1], np.nan)
+    for row in range(len(found)):
+        total = weight = 0.0
+        for part in range(len(shares)):
+            if not np.isnan(values[part, row]):
+                total += shares[part] * values[part, row]
+                weight += shares[part]
+        if weight > 0:
+            found[row] = total / weight
+    return found
+
+
+@rowwise
+def _first_known(value: float, other: float) -> float:
+    return other if np.isnan(value) else value
 
 
 def typical_gap(facts: Facts, reference: Reference) -> Floats:
     """Own mean gap between purchase days, or the population's median gap for who has bought on one day only [days]."""
-    own = facts["mean_gap_days"]
-    return np.where(np.isnan(own), reference.quantile("mean_gap_days", 50), own)
+    return _first_known(facts["mean_gap_days"], reference.quantile("mean_gap_days", 50))
 
 
 def rhythm_ratio(facts: Facts, reference: Reference) -> Floats:
     """Days since the last purchase over the typical gap: 1 is due now, 3 is three gaps of silence."""
-    gap = typical_gap(facts, reference)
-    return np.where(gap > 0, facts["days_since_last_purchase"] / np.where(gap > 0, gap, 1.0), np.nan)
+    return _gaps_of_silence(facts["days_since_last_purchase"], typical_gap(facts, reference))
+
+
+@rowwise
+def _gaps_of_silence(days: float, gap: float) -> float:
+    return days / gap if gap > 0 else np.nan
 
 
 def value(facts: Facts, reference: Reference) -> Floats:
@@ -73,17 +86,21 @@ def behaviour(facts: Facts, reference: Reference) -> Floats:
 
     The weight of a missing part is shared out, so a model without events has ``101 - churn percentile``.
     """
-    seen = reference.percentile("purchase_days", facts["purchase_days"])
-    seen = np.where(np.isnan(seen), reference.percentile("visits", facts["visits"]), seen)
-    recent = facts["recent_orders"] / facts["recent_days"]
-    both = recent + facts["orders"] / facts["long_days"]
+    bought = reference.percentile("purchase_days", facts["purchase_days"])
     parts = {
         "staying": 101.0 - reference.percentile("churn_probability", facts["churn_probability"]),
-        "frequency": seen,
+        "frequency": _first_known(bought, reference.percentile("visits", facts["visits"])),
         "rhythm": 100.0 / np.maximum(1.0, rhythm_ratio(facts, reference)),
-        "trend": np.where(both > 0, 100.0 * recent / np.where(both > 0, both, 1.0), np.nan),
+        "trend": _trend(facts["recent_orders"], facts["recent_days"], facts["orders"], facts["long_days"]),
     }
     return weighted([(BEHAVIOUR_PARTS[name], values) for name, values in parts.items()])
+
+
+@rowwise
+def _trend(recent_orders: float, recent_days: float, orders: float, days: float) -> float:
+    recent = recent_orders / recent_days
+    both = recent + orders / days
+    return 100.0 * recent / both if both > 0 else np.nan
 
 
 def satisfaction(facts: Facts, reference: Reference, rule: SatisfactionRule) -> Floats:
@@ -93,15 +110,20 @@ def satisfaction(facts: Facts, reference: Reference, rule: SatisfactionRule) -> 
     number of answers, k = `shrink_answers`, and the prior is the population's median level (0.5 if nobody ever
     answered). Missing for a customer who never answered and never complained: not asked is not unhappy.
     """
-    level, answers = facts["satisfaction_level"], np.where(np.isnan(facts["answers"]), 1.0, facts["answers"])
-    heard = np.where(np.isnan(level), 0.0, answers)
-    median = reference.quantile("satisfaction_level", 50)
-    prior = 0.5 if np.isnan(median) else median
-    shrunk = (heard * _or_zero(level) + rule.shrink_answers * prior) / (heard + rule.shrink_answers)
-    complaints, tickets = _or_zero(facts["complaint_count"]), _or_zero(facts["open_tickets"])
+    level, median = facts["satisfaction_level"], reference.quantile("satisfaction_level", 50)
+    shrunk = _shrunk(level, facts["answers"], 0.5 if np.isnan(median) else median, rule.shrink_answers)
+    complaints, tickets = _first_known(facts["complaint_count"], 0.0), _first_known(facts["open_tickets"], 0.0)
     penalty = rule.points_per_complaint * complaints + rule.points_per_open_ticket * tickets
     score = np.maximum(0.0, 100.0 * shrunk - np.minimum(rule.max_penalty_points, penalty))
     return np.where(np.isnan(level) & (complaints + tickets == 0), np.nan, score)
+
+
+@rowwise
+def _shrunk(level: float, answers: float, prior: float, shrink: float) -> float:
+    if np.isnan(level):
+        return shrink * prior / shrink
+    heard = 1.0 if np.isnan(answers) else answers
+    return (heard * level + shrink * prior) / (heard + shrink)
 
 
 def payment(facts: Facts, rule: PaymentRule) -> Floats:
@@ -111,9 +133,13 @@ def payment(facts: Facts, rule: PaymentRule) -> Floats:
     twice a late one. Days late is the mean over payments, early ones counted as 0. Missing without any payment due.
     """
     late, overdue = facts["late_share"], facts["overdue_share"]
-    late = np.where(np.isnan(late), overdue, late)
-    days = np.maximum(0.0, _or_zero(facts["days_late_mean"]))
-    return 100.0 * (1.0 - (late + overdue) / 2.0) * rule.halved_at_days_late / (rule.halved_at_days_late + days)
+    days = np.maximum(0.0, _first_known(facts["days_late_mean"], 0.0))
+    return _paid(_first_known(late, overdue), overdue, days, rule.halved_at_days_late)
+
+
+@rowwise
+def _paid(late: float, overdue: float, days: float, halved_at: float) -> float:
+    return 100.0 * (1.0 - (late + overdue) / 2.0) * halved_at / (halved_at + days)
 
 
 def need(facts: Facts, reference: Reference) -> Floats:
@@ -122,8 +148,8 @@ def need(facts: Facts, reference: Reference) -> Floats:
     Breadth is the number of categories in the longest window, or of products where there are no categories. Wide and
     current interest scores high. Missing where neither purchases by product nor visits are recorded.
     """
-    breadth = reference.percentile("categories", facts["categories"])
-    breadth = np.where(np.isnan(breadth), reference.percentile("products", facts["products"]), breadth)
+    categories = reference.percentile("categories", facts["categories"])
+    breadth = _first_known(categories, reference.percentile("products", facts["products"]))
     interest = reference.percentile("recent_visits", facts["recent_visits"])
     return weighted([(1.0, breadth), (1.0, interest)])
 
@@ -137,7 +163,7 @@ def sub_scores(facts: Facts, reference: Reference, policy: Policy) -> dict[str, 
         "payment": payment(facts, policy.payment),
         "need": need(facts, reference),
     }
-    scores = {name: np.round(values, 1) for name, values in scores.items()}
+    scores = dict(zip(scores, np.round(np.array(list(scores.values())), 1), strict=True))
     parts = [(float(getattr(policy.weights, name)), scores[name]) for name in SUB_SCORES]
     return scores | {"overall": np.round(weighted(parts), 1)}
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from churn_value.scoring.matching import first_reached
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.quantities import Floats
-from churn_value.scoring.rules import first_match
 
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -46,10 +46,7 @@ class Placed:
 
 def by_cuts(percentile: Floats, cuts: Sequence[float]) -> Positions:
     """First tier whose cut the percentile reaches; -1 where the percentile is missing."""
-    placed = np.full(len(percentile), NOWHERE, dtype=np.int64)
-    for position in range(len(cuts) - 1, -1, -1):
-        placed[percentile >= cuts[position]] = position
-    return placed
+    return first_reached(percentile, cuts)
 
 
 def with_hysteresis(percentile: Floats, cuts: Sequence[float], points: float, previous: Positions) -> Positions:
@@ -85,7 +82,7 @@ def place(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, before: Be
     percentile = _measure(quantities, tiers.by)
     fresh = by_cuts(percentile, tiers.cuts)
     steady = with_hysteresis(percentile, tiers.cuts, policy.stability.hysteresis_points, before.tier)
-    matched = first_match(policy.whens("tiers"), quantities, rows)
+    matched = policy.rules("tiers").first(quantities, rows)
     ruled = np.array([*(tiers.codes.index(rule.tier) for rule in tiers.rules), NOWHERE], dtype=np.int64)[matched]
     if tiers.mode == "percentile":
         wanted, by_rule = steady, np.zeros(rows, dtype=np.bool_)
