@@ -162,7 +162,7 @@ def test_chunks_put_together_are_one_pass_over_everyone(company, config, place, 
 
 
 def test_several_processes_write_the_same_bytes_as_one(config, place, uninterrupted, scored_rows):
-    shared = job.run(config, place, as_of=AS_OF, chunk_rows=CHUNK, processes=3)
+    shared = job.run(config, place, as_of=AS_OF, chunk_rows=CHUNK, processes=2)
     assert scored_rows == [], "other processes were to score"
     assert shared.scores.read_bytes() == uninterrupted.scores.read_bytes()
     assert shared.features.read_bytes() == uninterrupted.features.read_bytes()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
 from churn_value.estimators import FloatArray
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 MAX_BIN = 63  # a quarter of the default: 3 times faster on wide tables, and no measure moved on four public sets
 
@@ -27,6 +30,8 @@ def dataset(
     matrix: FloatArray, target: FloatArray, categories: Sequence[int], reference: lgb.Dataset | None = None
 ) -> lgb.Dataset:
     """Binned rows that can be used for many boosters; `reference` gives a validation set the same bins."""
+    import lightgbm as lgb  # noqa: PLC0415 - only who fits needs it, see `trees`
+
     return lgb.Dataset(
         matrix,
         target,

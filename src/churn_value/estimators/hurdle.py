@@ -23,7 +23,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from lightgbm.basic import LightGBMError
 
 from churn_value.config import Config
 from churn_value.errors import TRAIN_AGAIN, BundleError, ConfigError, OutdatedBundle
@@ -179,7 +178,7 @@ class HurdleModel:
                 return cls(design, churn, stretch=stretch)
             value = ValueHead.from_files(content["value"], files)
             return cls(design, churn, value, Intervals.from_json(content["intervals"]), stretch)
-        except (KeyError, TypeError, ValueError, LightGBMError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise _not_readable(f"{type(error).__name__}: {error}") from error
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
 
 from churn_value.estimators import FloatArray
 
@@ -19,6 +18,13 @@ Metric = Callable[[FloatArray, FloatArray], float]
 SMALLEST_PROBABILITY = 1e-15
 DECILES = 10
 TWEEDIE_POWER = 1.5
+
+
+def _average_ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 1; equal values share the mean of theirs. Shape (n,)."""
+    from scipy.stats import rankdata  # noqa: PLC0415 - half a second of import, and who scores ranks nothing
+
+    return np.asarray(rankdata(values))
 
 
 def auc(churned: FloatArray, probability: FloatArray) -> float:
@@ -48,7 +54,7 @@ def auc(churned: FloatArray, probability: FloatArray) -> float:
     stayers = len(churned) - churners
     if churners == 0 or stayers == 0:
         return float("nan")
-    ranks = rankdata(probability)
+    ranks = _average_ranks(probability)
     return float((ranks[churned > 0].sum() - churners * (churners + 1) / 2) / (churners * stayers))
 
 
@@ -120,8 +126,8 @@ def rmse(actual: FloatArray, predicted: FloatArray) -> float:
 
 def spearman(actual: FloatArray, predicted: FloatArray) -> float:
     """Correlation of average ranks, -1 to 1; ``nan`` when either side is constant."""
-    a = rankdata(actual) - (len(actual) + 1) / 2
-    b = rankdata(predicted) - (len(predicted) + 1) / 2
+    a = _average_ranks(actual) - (len(actual) + 1) / 2
+    b = _average_ranks(predicted) - (len(predicted) + 1) / 2
     scale = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
     return float(np.sum(a * b) / scale) if scale > 0 else float("nan")
 
@@ -144,8 +150,8 @@ def normalised_gini(actual: FloatArray, predicted: FloatArray) -> float:
     The area under the cumulative gain is ``sum_i actual_i rank_i`` up to constants, with ascending ranks; average ranks
     give every row of a tie the tie's mean gain.
     """
-    best = _gain(actual, rankdata(actual))
-    return _gain(actual, rankdata(predicted)) / best if best > 0 else float("nan")
+    best = _gain(actual, _average_ranks(actual))
+    return _gain(actual, _average_ranks(predicted)) / best if best > 0 else float("nan")
 
 
 def _by_prediction(actual: FloatArray, predicted: FloatArray) -> FloatArray:

@@ -19,9 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -36,6 +35,9 @@ from churn_value.estimators.metrics import log_loss, log_losses, normalised_gini
 from churn_value.estimators.rows import Rows, labelled, rows_of
 from churn_value.estimators.trees import Growing, Objective, TreeParams, grow
 from churn_value.estimators.value import STAYING_FLOOR, ValueSettings, objective_of, sample_of, weights_of
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 VALIDATION_SHARE = 4
 MOST_TUNING_ROWS = 20_000

@@ -57,8 +57,8 @@ def scorer(bundle: Bundle, folder: Path, wanted: Wanted, processes: int) -> Iter
     wanted
         The same for all rows.
     processes
-        1 scores in this process; more are started anew, never forked: LightGBM hangs in a fork of a process that has
-        used it. They end with this process, however it ends.
+        1 scores in this process; more are started anew, never forked: a fork has the locks of threads that it does
+        not have, and LightGBM's and DuckDB's hang. They end with this process, however it ends.
     """
     if processes == 1:
         yield partial(scored, bundle, wanted)

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 from churn_value.errors import BundleError, TooLittleData
 from churn_value.recommendation.baskets import Baskets, Kind
@@ -140,6 +139,8 @@ def learn(
             received=f"{int(bought.sum())} purchases among {len(bought)} pairs of customer and item",
             remedy="bring a longer history",
         )
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - who recommends needs no part of it
+
     fitted = LogisticRegression(C=1.0, max_iter=300).fit(matrix, bought, sample_weight=weight)
     return Recommender(
         kind=kind,

@@ -1,8 +1,8 @@
 """A bundle's first load happens in a process that may die: ``python -m churn_value.service.trial FOLDER``.
 
-Hashes prove that a bundle is the one promoted, not that it is a good one. LightGBM's parser can write outside its
-memory or never return; the golden rows may differ on this machine. Whatever goes wrong here costs a child process,
-bounded in memory, processor time and patience, and not the worker that is answering callers.
+Hashes prove that a bundle is the one promoted, not that it is a good one: it may ask for more memory or time than there
+is, or answer its golden rows otherwise on this machine. Whatever goes wrong here costs a child process, bounded in
+memory, processor time and patience, and not the worker that is answering callers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REFUSED = 3
 def try_in_child(folder: Path, *, longest_s: float = LONGEST_S) -> None:
     """Load a bundle and answer for its golden rows in a child process, and forget it.
 
-    The child is a new interpreter, never a fork: LightGBM hangs in a fork of a process that has used it.
+    The child is a new interpreter, never a fork: a fork has the locks of threads that it does not have.
 
     Parameters
     ----------
