@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from served_company import NAME, point
@@ -13,6 +14,8 @@ from churn_value.errors import BundleError
 from churn_value.service.champion import POLLS_BETWEEN_RETRIES
 from churn_value.service.options import Options
 from churn_value.service.serving import Serving
+
+ROOT = Path(__file__).parents[2]
 
 BODY = {"items": [{"customer_id": "0001"}], "explain": False}
 
@@ -189,16 +192,19 @@ def test_the_follower_sees_a_new_champion_by_itself_and_stops(company, copied, o
     assert serving.blockers() == ("STOPPING",)
 
 
-def test_who_serves_imports_nothing_of_who_fits(company):
+def test_who_scores_imports_nothing_of_who_fits(company):
     """In a process of its own: other tests of this one may have loaded it."""
     program = """
 import sys
 from pathlib import Path
 import churn_value.service.app
+import pipelines.score
 from churn_value.scoring.bundle import load_bundle
 from churn_value.service.proof import prove
 prove(load_bundle(Path(sys.argv[1])), Path(sys.argv[1]))
 print(*(name for name in ("mlflow", "lightgbm", "optuna", "sklearn", "matplotlib") if name in sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", program, company.path], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, company.path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == []

@@ -3,7 +3,7 @@
 Raw scores of several seeds are averaged, so that contributions stay additive: the mean of sums is the sum of means.
 A booster is always read back from its text before it predicts, so what was measured is what is shipped; the text is
 walked by `attribution`, which gives LightGBM's bits without it. So LightGBM is imported where boosters are grown and
-nowhere else: a process that scores has no part of it, and starts in half the time.
+nowhere else: a process that scores has no part of it, and is smaller and starts sooner.
 """
 
 from __future__ import annotations

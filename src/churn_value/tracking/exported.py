@@ -17,13 +17,15 @@ import shutil
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from churn_value.errors import BundleError, RegistryError
 from churn_value.scoring.pointer import POINTER, Pointer, parse, read_bytes
 from churn_value.scoring.shelf import MANIFEST
-from churn_value.tracking.gate import Verdict
-from churn_value.tracking.registry import Version
+
+if TYPE_CHECKING:  # the registry brings MLflow, and who only reads what is exported needs none of it
+    from churn_value.tracking.gate import Verdict
+    from churn_value.tracking.registry import Version
 
 LOG = "promotions.jsonl"
 
