@@ -34,6 +34,7 @@ RACED = {
     "value_rmse": -1,
 }
 LARGE = {"value_mae", "value_rmse", "value_tweedie_deviance"}
+SEARCHING = ("flaml", "autogluon")
 NOTHING = "–"
 MEANING = (
     "Amounts are gross and in major units. Deviance: Tweedie, power 1.5, of"
@@ -159,8 +160,17 @@ def _facts(found: Mapping[str, Any]) -> str:
     )
 
 
+def _time_given(found: Mapping[str, Any]) -> str:
+    """What systems that search for a given time were given."""
+    seconds = {found["systems"][one]["means"]["seconds"] for one in SEARCHING if one in found["systems"]}
+    if not seconds:
+        return ""
+    fold = "" if found["as_of"] else " and fold"
+    return f" Systems that search had {' or '.join(f'{one:.0f}' for one in sorted(seconds))} s for each target{fold}."
+
+
 def _set(name: str, found: Mapping[str, Any]) -> list[str]:
-    parts = [f"## {name}", _facts(found), markdown(*figure_rows(found))]
+    parts = [f"## {name}", _facts(found) + _time_given(found), markdown(*figure_rows(found))]
     header, rows = difference_rows(found)
     if rows:
         parts += ["Ours minus each, with paired 95 % intervals:", markdown(header, rows)]
@@ -194,10 +204,9 @@ def written(content: Mapping[str, Any]) -> str:
     peers = {**DATED_PEERS, **STATIC_PEERS}
     used = {system for found in content["sets"].values() for system in found["systems"]}
     how = (
-        f"Measured {content['measured']} on {content['cores']} cores, {versions}. Ours: `trials: {means['trials']}`; "
-        f"systems that search had {means['seconds']:.0f} s for each target. Every system ran by itself in a process of "
-        "its own, on identical customers, with nothing from as_of on; ours reads the tables and makes the features "
-        "within its time, peers are handed them."
+        f"Measured {content['measured']} on {content['cores']} cores, {versions}. Ours: `trials: {means['trials']}`. "
+        "Every system ran by itself in a process of its own, on identical customers, with nothing from as_of on; ours "
+        "reads the tables and makes the features within its time, peers are handed them."
     )
     parts = [
         "# Accuracy beside other systems",
