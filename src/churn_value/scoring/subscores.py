@@ -120,9 +120,9 @@ def satisfaction(facts: Facts, reference: Reference, rule: SatisfactionRule) -> 
 
 @rowwise
 def _shrunk(level: float, answers: float, prior: float, shrink: float) -> float:
-    if np.isnan(level):
-        return shrink * prior / shrink
     heard = 1.0 if np.isnan(answers) else answers
+    if np.isnan(level):
+        heard = level = 0.0
     return (heard * level + shrink * prior) / (heard + shrink)
 
 
