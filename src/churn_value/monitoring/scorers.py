@@ -43,7 +43,14 @@ class Wanted:
 
 def processes_for(rows: int) -> int:
     """Processes that are worth starting for so many customers: at most one for each core this process may use."""
-    return max(1, min(len(os.sched_getaffinity(0)), rows // ROWS_A_PROCESS))
+    return max(1, min(_cores(), rows // ROWS_A_PROCESS))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells which cores are ours
+        return os.cpu_count() or 1
 
 
 @contextmanager
