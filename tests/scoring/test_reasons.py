@@ -86,6 +86,38 @@ def test_top_limits_the_reasons():
     assert told(top=0).reasons(0) == ()
 
 
+SILENCE = (
+    described("gap_overdue_ratio", "GAP_OVERDUE"),
+    described("sign_overdue_ratio", "LAST_SIGN"),
+    described("spend_minor", "SPEND", "minor units"),
+    described("order_count_30d", "FREQUENCY", "orders", window=30),
+)
+
+
+def told_of_silence(*, signs, top, contributions=(2.0, 3.0, 1.0, 0.5, -1.0)):
+    """Codes of the reasons of a customer silent for four gaps of purchases, and for `signs` gaps of signs of life."""
+    columns = [feature.name for feature in SILENCE]
+    values = values_of(pd.DataFrame([[4.0, signs, 500.0, 2.0]], columns=columns), SILENCE)
+    row = np.array([contributions])
+    heads = explained("churn", row, row.sum(axis=1), values)
+    teller = Teller(heads, values, {}, currency="GBP", language="en", top=top)
+    return [reason.code for reason in teller.reasons(0)]
+
+
+def test_a_fact_is_told_once_and_the_next_reason_takes_the_place():
+    assert told_of_silence(signs=4.0, top=3) == ["GAP_OVERDUE", "SPEND", "FREQUENCY"]
+    assert told_of_silence(signs=2.5, top=3) == ["LAST_SIGN", "GAP_OVERDUE", "SPEND"]
+    # Where the other does not speak among those that are shown, nothing is told twice.
+    assert told_of_silence(signs=4.0, top=1) == ["LAST_SIGN"]
+    assert told_of_silence(signs=4.0, top=0) == []
+
+
+def test_every_echo_is_of_features_there_are():
+    names = {feature.name for feature in whole_catalog().features}
+    echoes = reason_texts().echoes
+    assert {*echoes, *echoes.values()} <= names
+
+
 def test_importance_is_the_share_of_all_that_moves_the_score():
     values = values_of(FRAME.iloc[[0]].assign(complaint_count_90d=1.0), TWO)
     row = np.array([[0.25, 0.0, 0.10, 0.6, 0.05, 0.0, 0.0]])

@@ -37,6 +37,7 @@ class ReasonTexts(Strict):
     codes: dict[Annotated[str, Field(pattern=r"^[A-Z_]{3,30}$")], Text]
     facts: dict[str, Text]
     flags: dict[str, Flag]
+    echoes: dict[str, str]
     unknown: Text
     typical: Text
     peers: Mapping[Literal["all", "once", "fastest", "between", "slowest"], Text]

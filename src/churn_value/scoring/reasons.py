@@ -7,7 +7,7 @@ model may read absence, but absence explains nothing to a manager), nor does one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.answer import Importance, Reason, Sum
 from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
 from churn_value.scoring.quantities import Described, Floats
-from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing
+from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing, reason_texts
 from churn_value.scoring.reason_groups import Group, Grouping
 from churn_value.scoring.wording import Language, minor_units
 
@@ -149,22 +149,33 @@ class Teller:
         self._peers, self._alike = peers, [EVERYBODY] * len(explained.base) if alike is None else alike
         self._phrasebook: Phrasebook = {} if phrasebook is None else phrasebook
         self._codes = [group.code for group in explained.groups]
-        order, rows = explained.order[:, :top], np.arange(len(explained.base))[:, None]
+        self._top, self._echoes = top, _echoes(values.features)
+        # As many more as may turn out to be told already.
+        order, rows = explained.order[:, : top + len(self._echoes)], np.arange(len(explained.base))[:, None]
         self._order: list[list[int]] = order.tolist()
         self._sums: list[list[float]] = explained.sums[rows, order].tolist()
         self._share: list[list[float]] = explained.share[rows, order].tolist()
         self._speakers: list[list[int]] = explained.speakers[rows, order].tolist()
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
-        """The top reasons of a row, largest first; fewer where little is known."""
+        """The top reasons of a row, largest first, each fact once; fewer where little is known."""
         cells = zip(self._order[row], self._speakers[row], self._sums[row], self._share[row], strict=True)
+        weighty = [cell for cell in cells if cell[1] >= 0 and cell[3] >= LEAST_SHARE]
+        speaking = {speaker for _, speaker, _, _ in weighty[: self._top]}
+        fresh = [cell for cell in weighty if not self._is_echo(row, cell[1], speaking)]
         return tuple(
             [
                 self._told(row, self._codes[group], speaker, contribution, share)
-                for group, speaker, contribution, share in cells
-                if speaker >= 0 and share >= LEAST_SHARE
+                for group, speaker, contribution, share in fresh[: self._top]
             ]
         )
+
+    def _is_echo(self, row: int, speaker: int, speaking: Collection[int]) -> bool:
+        """Whether a feature would say what another that speaks already says."""
+        other = self._echoes.get(speaker)
+        if other is None or other not in speaking:
+            return False
+        return self._values.cell(speaker, row) == self._values.cell(other, row)
 
     def _told(self, row: int, code: str, speaker: int, contribution: float, share: float) -> Reason:
         direction: Direction = "up" if contribution > 0 else "down"
@@ -199,6 +210,13 @@ class Teller:
         units = minor_units(self._currency) if "_minor" in feature.name else 0
         named = None if typical is None else self._peers.code(group)
         return Spoken(feature.name, units, _shown(typical, units), named, said)
+
+
+def _echoes(features: Sequence[Described]) -> dict[int, int]:
+    """Place of each feature that may echo another, and the place of that other."""
+    places = {feature.name: place for place, feature in enumerate(features)}
+    named = reason_texts().echoes.items()
+    return {places[one]: places[other] for one, other in named if one in places and other in places}
 
 
 def _shown(value: float | str | None, units: int) -> float | str | None:
