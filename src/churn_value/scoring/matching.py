@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from churn_value.estimators.compiled import compiled
-from churn_value.scoring.rules import Interval, OneOf, Quantities, When
+from churn_value.scoring.rules import Interval, OneOf, When
 
+Quantities = Mapping[str, npt.NDArray[Any]]
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

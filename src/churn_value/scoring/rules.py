@@ -17,13 +17,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-Quantities = Mapping[str, npt.NDArray[Any]]
-Mask = npt.NDArray[np.bool_]
 _COMPARISON = re.compile(r"\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
