@@ -16,7 +16,7 @@ from crafted_bundles import booster, rewritten
 from recorded import record
 from served_company import NAME, point
 
-from churn_value.service.trial import try_in_child
+from churn_value.service.trial import Trials
 
 BODY = {"items": [{"customer_id": "0001"}]}
 
@@ -164,7 +164,7 @@ def test_nothing_planted_runs_in_the_process_that_tries_a_bundle(company, copied
         for kind in kinds:
             planted(path, kind, nest)
 
-    assert try_in_child(rewritten(copied.exported(NAME) / company.path.name, change)) is None
+    assert Trials().run(rewritten(copied.exported(NAME) / company.path.name, change)) is None
     assert not nest.exists()
     count = len(IN_BUNDLE) + len(BESIDE) + len(SENT)
     record("R9", "kinds of canary in bundles, feature table and requests", count, "none ran")

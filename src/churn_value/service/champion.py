@@ -20,7 +20,6 @@ from churn_value.scoring.pointer import bundle_folder, parse, read_bytes
 from churn_value.scoring.shelf import read_checked
 from churn_value.service.events.features import EventFeatures, maker_of
 from churn_value.service.proof import prove
-from churn_value.service.trial import try_in_child
 
 POLLS_BETWEEN_RETRIES = 20
 log = logging.getLogger("churn_value.service")
@@ -54,17 +53,20 @@ class Champion:
     ----------
     current
         What is served, or None before the first verified bundle. Replaced as a whole: a request reads it once.
+    place
+        Its folder.
     fault
         Code of why the newest pointer could not be followed, or None.
     """
 
-    def __init__(self, folder: Path, trial: Callable[[Path], None] = try_in_child) -> None:
+    def __init__(self, folder: Path, trial: Callable[[Path], None]) -> None:
         self._folder = folder
         self.trial = trial
         self._followed: bytes | None = None
         self._refused: bytes | None = None
         self._polls_since_refusal = 0
         self.current: Served | None = None
+        self.place: Path | None = None
         self.fault: str | None = None
 
     def refresh(self) -> None:
@@ -105,4 +107,5 @@ class Champion:
             self.trial(place)
         bundle = load_bundle(place)
         prove(bundle, place)
+        self.place = place
         return Served(bundle, pointer.version, pointer.run_id or None)

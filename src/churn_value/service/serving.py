@@ -13,6 +13,7 @@ from churn_value.service.log.score_log import ScoreLog
 from churn_value.service.metrics import Meters
 from churn_value.service.options import Options
 from churn_value.service.store import FeatureStore
+from churn_value.service.trial import Trials
 from churn_value.settings import Settings
 
 log = logging.getLogger("churn_value.service")
@@ -31,7 +32,8 @@ class Serving:
 
     def __init__(self, options: Options, settings: Settings) -> None:
         self.options = options
-        self.champion = Champion(settings.exported(options.name))
+        self._trials = Trials()
+        self.champion = Champion(settings.exported(options.name), self._trials.run)
         self.store = FeatureStore(settings.scored_features(options.name), options.cache_bytes)
         self.events = EventStore(settings.events(options.name))
         self.by_hand = TiersByHand(settings.tier_overrides(options.name))
@@ -81,11 +83,14 @@ class Serving:
         self._stop.set()
         if self._follower is not None:
             self._follower.join()
+        self._trials.close()
         self.score_log.stop()
 
     def _follow(self) -> None:
         while not self._stop.wait(self.options.poll_s):
             self.refresh()
+            if self.champion.place is not None:
+                self._trials.prepare(self.champion.place)
 
     def blockers(self) -> tuple[str, ...]:
         """Codes of why this worker is not ready; empty when it is."""

@@ -48,8 +48,8 @@ def nodes_of(edges: Sequence[Edge]) -> int:
     return max(1, -(-max(features) // 2))
 
 
-def steps(edges: Sequence[Edge], values: Sequence[float]) -> tuple[FloatArray, FloatArray]:
-    """Factors and weights of a tree's steps, each of shape (groups, steps, 3, 4), for groups of four nodes.
+def steps(edges: Sequence[Edge], ended: Sequence[float], number: int) -> tuple[FloatArray, FloatArray]:
+    """Factors and weights of steps, each of shape (groups, steps, 3, 4), for groups of four nodes.
 
     With u and p, 0 or 1, for the upper tests and for all tests, what a row has is ``(x[0] + u x[1]) + p x[2]``. Lanes
     of the last group without a node are 0.
@@ -57,14 +57,15 @@ def steps(edges: Sequence[Edge], values: Sequence[float]) -> tuple[FloatArray, F
     Parameters
     ----------
     edges
-        Steps of the tree.
-    values
-        Of its leaves; a step that ends in one has it as a factor.
+        Steps of one tree or of several.
+    ended
+        Value of the leaf that each step ends in, a factor of it; 1 for one that goes on.
+    number
+        Of nodes, as `nodes_of` gives it for each of the trees.
     """
-    nodes, weights = quadrature(nodes_of(edges))
+    nodes, weights = quadrature(number)
     share, upper = (np.array(found)[:, None] for found in ([e.share for e in edges], [e.upper_share for e in edges]))
     passed, upper_passed = (one + nodes * (1 - one) for one in (share, upper))
-    ended = np.array([1.0 if edge.leaf < 0 else values[edge.leaf] for edge in edges])[:, None]
     # A share of 0 leaves nothing below to be shared out.
     failed_above = np.divide(share, upper, out=np.zeros_like(share), where=upper > 0) + 0 * nodes
     multiplied = (failed_above, share * (1 - nodes) / upper_passed, passed / upper_passed)
@@ -72,7 +73,7 @@ def steps(edges: Sequence[Edge], values: Sequence[float]) -> tuple[FloatArray, F
     weighed = (np.zeros_like(passed), -1 / (1 - nodes) - upper_hot, hot - upper_hot)
     first = np.array([not edge.again for edge in edges])
     return (
-        _grouped([ended * found for found in multiplied], first),
+        _grouped([np.array(ended)[:, None] * found for found in multiplied], first),
         _grouped([weights * found for found in weighed], first),
     )
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import fsum
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -154,29 +154,50 @@ class Attribution:
         return out
 
 
+class _Grown(NamedTuple):
+    """Steps of a tree, what those that end in a leaf are worth, and how many nodes it needs."""
+
+    edges: list[Edge]
+    ended: list[float]
+    nodes: int
+
+
+def _grown(asked: Asked, tree: Tree, weight: float) -> _Grown:
+    edges = asked.edges(tree)
+    ended = [1.0 if edge.leaf < 0 else weight * tree.values[edge.leaf] for edge in edges]
+    return _Grown(edges, ended, nodes_of(edges))
+
+
 def _edges(asked: Asked, weighed: Sequence[tuple[Tree, float]]) -> Edges:
-    found: list[Edge] = []
-    sizes, lanes = [], []
-    factors, weights = [np.zeros((0, 3, LANES))], [np.zeros((0, 3, LANES))]
-    for tree, weight in weighed:
-        edges = asked.edges(tree)
-        if not edges:
-            continue
-        made = steps(edges, [weight * value for value in tree.values])
-        for group, left in enumerate(range(nodes_of(edges), 0, -LANES)):
-            factors.append(made[0][group])
-            weights.append(made[1][group])
-            found.extend(edges)
-            sizes.append(len(edges))
-            lanes.append(min(left, LANES))
+    trees = [_grown(asked, tree, weight) for tree, weight in weighed if tree.nodes]
+    # A group of four nodes is a pass of its own over its tree's steps.
+    passes = [(tree, min(left, LANES)) for tree in trees for left in range(tree.nodes, 0, -LANES)]
+    found = [edge for tree, _ in passes for edge in tree.edges]
+    factors, weights = _factors_and_weights(trees)
     return Edges(
-        np.array(_starts(sizes), np.int32),
-        np.array(lanes, np.int32),
+        np.array(_starts([len(tree.edges) for tree, _ in passes]), np.int32),
+        np.array([lanes for _, lanes in passes], np.int32),
         np.array([edge.parent for edge in found], np.int32),
         np.array([edge.column for edge in found], np.int32),
         np.array([(edge.test, edge.upper) for edge in found], np.int32).reshape(len(found), 2),
         np.array([edge.last for edge in found], np.bool_),
         np.array([edge.again for edge in found], np.bool_),
-        np.concatenate(factors),
-        np.concatenate(weights),
+        factors,
+        weights,
     )
+
+
+def _factors_and_weights(trees: Sequence[_Grown]) -> tuple[FloatArray, FloatArray]:
+    """Of all passes in the order of the trees; worked out for all trees of one number of nodes together."""
+    made: dict[int, tuple[FloatArray, FloatArray]] = {}
+    for number in {tree.nodes for tree in trees}:
+        alike = [place for place, tree in enumerate(trees) if tree.nodes == number]
+        edges = [edge for place in alike for edge in trees[place].edges]
+        found = steps(edges, [value for place in alike for value in trees[place].ended], number)
+        parts = pairwise(_starts([len(trees[place].edges) for place in alike]))
+        for place, (start, end) in zip(alike, parts, strict=True):
+            made[place] = found[0][:, start:end], found[1][:, start:end]
+    none = np.zeros((0, 3, LANES))
+    in_order = [made[place] for place in range(len(trees))]
+    factors, weights = ([group for tree in in_order for group in tree[part]] for part in (0, 1))
+    return np.concatenate([none, *factors]), np.concatenate([none, *weights])
