@@ -9,15 +9,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from churn_value.errors import ConfigError
+from churn_value.yaml_files import read_yaml, yaml_value
 
 TABLE_NAMES = ("purchases", "visits", "feedback", "payments", "customers", "contracts", "snapshots")
 ChurnDefinition = Literal["no_purchase", "no_visit", "contract_end", "label"]
@@ -202,38 +201,6 @@ class Config(_Strict):
         return folder / self.policy
 
 
-class _YamlLoader(yaml.SafeLoader):
-    """YAML in which only true and false are booleans: a bare ``on``, ``Yes`` or ``No`` is the text it looks like."""
-
-
-_YamlLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_YamlLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Mapping in a YAML file.
-
-    Raises
-    ------
-    ConfigError
-        When the file is absent, is not YAML, or does not hold a mapping.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader)  # noqa: S506 - a safe loader with fewer booleans
-    except FileNotFoundError:
-        raise ConfigError(
-            "the file must exist", code="FILE_NOT_FOUND", where=str(path), remedy="check the path"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError("the file must be YAML in UTF-8", where=str(path), received=error) from None
-    if not isinstance(content, dict):
-        raise ConfigError("the file must hold keys and values", where=str(path), received=type(content).__name__)
-    return content
-
-
 def _described(error: ValidationError, source: str) -> ConfigError:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
@@ -277,7 +244,7 @@ def _with_overrides(content: dict[str, Any], overrides: tuple[str, ...]) -> dict
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
                 raise ConfigError("an override's key must lead through mappings", where="--set", received=override)
-        place[leaf] = yaml.load(value, Loader=_YamlLoader)  # noqa: S506 - see read_yaml
+        place[leaf] = yaml_value(value)
     return content
 
 

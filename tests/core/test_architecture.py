@@ -9,6 +9,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "churn_value"
 ROOMS = (
     "errors",
     "timeline",
+    "yaml_files",
     "config",
     "settings",
     "provenance",

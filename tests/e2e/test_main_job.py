@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from churn_value.config import Config, load_config, read_yaml
+from churn_value.config import Config, load_config
 from churn_value.documents import generated
 from churn_value.errors import LeakageError, OutdatedBundle, RegistryError, SchemaError
 from churn_value.monitoring.archive import ScoreArchive
@@ -22,6 +22,7 @@ from churn_value.tracking.exported import read_pointer
 from churn_value.tracking.orphans import orphans
 from churn_value.tracking.store import open_store
 from churn_value.training.judge import InPlace, in_place
+from churn_value.yaml_files import read_yaml
 from pipelines import check_data, docs, monitor, promote, score, train
 from tests.e2e.conftest import CONFIG, QUICK
 

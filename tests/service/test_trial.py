@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from crafted_bundles import CRAFTED, rewritten
@@ -40,7 +41,10 @@ def trials():
 def children() -> set[int]:
     """Processes of trials that live below this one."""
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "churn_value.service.trial"], capture_output=True, text=True, check=False
+        ["pgrep", "-P", str(os.getpid()), "-f", "churn_value.service.trial"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return {int(pid) for pid in found.stdout.split()}
 
@@ -97,9 +101,9 @@ time.sleep(60)
         waiting = int(process.stdout.readline())
         process.kill()
     until = time.monotonic() + 30
-    while os.path.exists(f"/proc/{waiting}") and time.monotonic() < until:
+    while Path(f"/proc/{waiting}").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    assert not os.path.exists(f"/proc/{waiting}")
+    assert not Path(f"/proc/{waiting}").exists()
 
 
 @pytest.mark.parametrize(

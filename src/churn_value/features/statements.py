@@ -93,11 +93,11 @@ class Statements:
         Parameters
         ----------
         rows
-            Canonical rows by table, in the columns of `schemas`; tables left out have none.
+            Canonical rows by table of `schemas`, in its columns; tables left out have none.
         asked
             Who is asked for; rows of other customers are ignored.
         """
-        filled = {name: table for name, table in rows.items() if table.num_rows and name in self.schemas}
+        filled = {name: table for name, table in rows.items() if table.num_rows}
         with self._lock, self._question(filled, asked):
             return {
                 one.name: self._connection.execute(f"EXECUTE {one.name}").fetchnumpy()

@@ -20,21 +20,20 @@ golden rows must be predicted bit by bit as they were when the bundle was writte
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import yaml
 from pydantic import ValidationError
 
 from churn_value.config import Config
-from churn_value.errors import TRAIN_AGAIN, BundleError, FingerprintMismatch, OutdatedBundle
+from churn_value.errors import TRAIN_AGAIN, BundleError, OutdatedBundle
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.estimators.sieve import ATTRIBUTE
-from churn_value.features.catalog import Catalog, catalog
 from churn_value.recommendation.recommender import Recommender
 from churn_value.scoring.answer import ModelName, PolicyName
 from churn_value.scoring.golden import check_golden, golden_of
@@ -42,84 +41,19 @@ from churn_value.scoring.model_shape import Model
 from churn_value.scoring.offered import Expected
 from churn_value.scoring.policy import Policy, policy_of
 from churn_value.scoring.portrait import Shown
-from churn_value.scoring.quantities import Described, FactColumns
+from churn_value.scoring.quantities import FactColumns
 from churn_value.scoring.reason_groups import Grouping
 from churn_value.scoring.reasons import Phrasebook
 from churn_value.scoring.reference import Reference
 from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addressed
 from churn_value.scoring.standing import Frozen
+from churn_value.scoring.stored_catalog import CatalogLike, StoredCatalog, StoredFeature, stored_catalog
 from churn_value.scoring.subscores import overall_thresholds
 from churn_value.scoring.wording import minor_units
 
 FORMAT = 2
 RECOMMENDER = "recommender.json"
 PARTS = ("features.json", "policy.yaml", "reference.json", "config.json", "golden.json")
-
-
-class CatalogLike(Protocol):
-    """What a bundle keeps of a catalog, and compares when it is loaded."""
-
-    @property
-    def features(self) -> Sequence[Described]:
-        """Features in order."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash over names, sources, windows, meanings of empty, units and compiled SQL."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFeature:
-    """A feature as the bundle remembers it."""
-
-    name: str
-    source: str
-    window_days: int | None
-    unit: str
-    dtype: str
-    empty: int | float | str | None
-    en: str
-    zh: str
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCatalog:
-    """The ordered features of a bundle, their fingerprint, and what `catalog(...)` was called with to make them."""
-
-    features: tuple[StoredFeature, ...]
-    fingerprint: str
-    parameters: Mapping[str, Any]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names in order."""
-        return tuple(feature.name for feature in self.features)
-
-    def rebuilt(self) -> Catalog:
-        """The catalog made again, with definitions that can compute; checked, which takes seconds."""
-        present = {table: frozenset(columns) for table, columns in self.parameters["present"].items()}
-        made = catalog(present, self.parameters["windows_days"], self.parameters["attributes"])
-        self.check(made)
-        return made
-
-    def check(self, catalog: CatalogLike) -> None:
-        """Refuse a catalog that would make other features.
-
-        Raises
-        ------
-        FingerprintMismatch
-            When the fingerprints differ.
-        """
-        if catalog.fingerprint != self.fingerprint:
-            raise FingerprintMismatch(
-                "the features must be made by the same definitions the model was fitted on",
-                where="features.json",
-                received=f"fingerprint {catalog.fingerprint[:16]}, the bundle has {self.fingerprint[:16]}",
-                remedy="score with the version of churn_value that trained the model, or train again",
-            )
 
 
 @dataclass(frozen=True)
@@ -187,24 +121,6 @@ def _json(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
-def stored_catalog(catalog: CatalogLike, parameters: Mapping[str, Any]) -> StoredCatalog:
-    """What a bundle keeps of `catalog`, which was made with `parameters` (present, windows_days, attributes)."""
-    kept = [{name: getattr(one, name) for name in StoredFeature.__slots__} for one in catalog.features]
-    features = tuple(StoredFeature(**one) for one in kept)
-    return StoredCatalog(features, catalog.fingerprint, dict(parameters))
-
-
-def _catalog_json(catalog: StoredCatalog) -> bytes:
-    rows = [asdict(feature) for feature in catalog.features]
-    return _json({"fingerprint": catalog.fingerprint, "parameters": catalog.parameters, "features": rows})
-
-
-def _catalog_of(text: bytes) -> StoredCatalog:
-    content = json.loads(text)
-    features = tuple(StoredFeature(**row) for row in content["features"])
-    return StoredCatalog(features, content["fingerprint"], content["parameters"])
-
-
 def write_bundle(
     folder: Path,
     model: Model,
@@ -248,7 +164,7 @@ def write_bundle(
     if absent:
         raise BundleError("a manifest says where a model is from", where="manifest", received=f"without {absent}")
     files = {f"{MODEL_FOLDER}/{name}": content for name, content in model.to_files().items()}
-    files["features.json"] = _catalog_json(stored_catalog(catalog, parameters))
+    files["features.json"] = _json(stored_catalog(catalog, parameters).to_json())
     files["policy.yaml"] = policy.to_yaml().encode()
     files["reference.json"] = reference.to_json().encode()
     files["config.json"] = _json(config.model_dump(mode="json"))
@@ -303,7 +219,7 @@ def load_bundle(
     if absent:
         raise BundleError("a bundle has all its parts", where=str(path), received=f"without {absent}")
     try:
-        catalog = _catalog_of(files["features.json"])
+        catalog = StoredCatalog.from_json(json.loads(files["features.json"]))
         config = Config.model_validate(json.loads(files["config.json"]))
         golden = json.loads(files["golden.json"])
         policy = policy_of(yaml.safe_load(files["policy.yaml"]), f"{path}/policy.yaml")

@@ -18,7 +18,6 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
-from churn_value.config import read_yaml
 from churn_value.errors import ConfigError
 from churn_value.scoring import quantities as known
 from churn_value.scoring.matching import Rules
@@ -42,6 +41,7 @@ from churn_value.scoring.sections import (
     Tiers,
     Weights,
 )
+from churn_value.yaml_files import read_yaml
 
 Place = Literal["segments", "lifecycle", "tiers", "tags", "disagreements", "playbook"]
 WRITTEN_AT = {"segments": "rfm.segments", "tiers": "tiers.rules"}
