@@ -32,5 +32,5 @@ def test_a_column_is_its_rows_one_by_one(formula, data):
 
 
 def test_a_number_in_place_of_a_column_holds_for_all_rows():
-    longer = rowwise(lambda days, bound: days if days > bound else bound)
-    assert longer(np.array([1.0, np.nan, 9.0]), 5.0).tolist() == [5.0, 5.0, 9.0]
+    shares = rowwise(lambda part, whole: part / whole)
+    np.testing.assert_array_equal(shares(np.array([1.0, np.nan, 9.0]), 4.0), [0.25, np.nan, 2.25])
