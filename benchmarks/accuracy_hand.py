@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.accuracy_sets import DATED, STATIC, prepared, true_totals
+from benchmarks.accuracy_sets import DATED, FOLDS, STATIC, prepared, true_totals
 from churn_value.config import Config
 from churn_value.dataset import Dataset, build_dataset, outcomes_for
 from churn_value.errors import DataContractError
@@ -21,7 +21,6 @@ from churn_value.features.purchases import is_bought
 from churn_value.settings import Settings
 from churn_value.tables.load import Tables, load_tables
 
-FOLDS = 5
 EXACT = 1e-6
 OUTCOMES = ["churned", "value_minor"]
 

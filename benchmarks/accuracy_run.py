@@ -7,17 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy_sets import STATIC
+from benchmarks.accuracy_sets import FOLDS, STATIC
 from benchmarks.peers.task import PREDICTIONS, SECONDS
 
 OURS = "churn_value"
 RESULT, GIVEN = "result.json", "given.json"
 LAST_LINES = 3
+TARGETS = 2
+PATIENCE, SETTING_UP_S = 3, 300.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ def peers_of(name: str) -> dict[str, Peer]:
     return STATIC_PEERS if name in STATIC else DATED_PEERS
 
 
+def folds_of(name: str, means: Means) -> int:
+    """How many fits of each target a set asks for."""
+    return means.repeats * FOLDS if name in STATIC else 1
+
+
 @dataclass(frozen=True)
 class Means:
     """What systems are given.
@@ -83,6 +91,10 @@ class Means:
     repeats: int = 5
     overrides: tuple[str, ...] = ()
 
+    def longest_s(self, folds: int) -> float:
+        """How long a system may take for some folds [s]: three times what its searches are given, and to set up."""
+        return SETTING_UP_S + PATIENCE * TARGETS * folds * self.seconds
+
     def given_to(self, system: str) -> dict[str, Any]:
         """The means that change what a system says: a result with others is not resumed."""
         searching = {"trials", "overrides"} if system.startswith(OURS) else {"seconds"}
@@ -104,8 +116,8 @@ def arguments(system: str, name: str, folder: Path, means: Means, peer_python: P
     return [python, "-m", "benchmarks.peers.run", *asked, *same]
 
 
-def child(command: list[str], log: Path) -> tuple[int, float, float]:
-    """Run a command to its end.
+def child(command: list[str], log: Path, *, longest_s: float | None = None) -> tuple[int, float, float]:
+    """Run a command to its end, or for `longest_s`: it is killed then.
 
     Returns
     -------
@@ -115,7 +127,11 @@ def child(command: list[str], log: Path) -> tuple[int, float, float]:
     began = time.monotonic()
     with log.open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        end = threading.Timer(longest_s or threading.TIMEOUT_MAX, process.kill)
+        end.daemon = True
+        end.start()
         _, status, used = os.wait4(process.pid, 0)
+        end.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, time.monotonic() - began, used.ru_maxrss / 1024
 
@@ -147,11 +163,16 @@ def run(
     peer = peers_of(name).get(system)
     if peer is not None and peer.apart and not peer_python.exists():
         return _written(out, system, means, status="not installed", note=f"no {peer_python}; run make peers")
-    status, wall, peak = child(arguments(system, name, folder, means, peer_python), out / "log.txt")
+    longest_s = means.longest_s(folds_of(name, means)) if peer is not None else None
+    status, wall, peak = child(
+        arguments(system, name, folder, means, peer_python), out / "log.txt", longest_s=longest_s
+    )
     if (out / SECONDS).exists():
         wall = float(json.loads((out / SECONDS).read_text()))
     done = status == 0 and (out / PREDICTIONS).exists()
-    note = "" if done else _last_line(out / "log.txt")
+    note = (
+        "" if done else f"killed after {wall:,.0f} s" if longest_s and wall > longest_s else _last_line(out / "log.txt")
+    )
     return _written(out, system, means, status="done" if done else "failed", note=note, wall_s=wall, peak_mib=peak)
 
 

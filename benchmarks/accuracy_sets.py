@@ -22,6 +22,7 @@ from churn_value.errors import ConfigError
 
 RESULTS, DOCUMENT = Path("benchmarks/results/accuracy.json"), Path("docs/accuracy.md")
 SYNTHETIC_SEED = 7
+FOLDS = 5
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ TWEEDIE: dict[str, list[dict[str, Any]]] = {
     "GBM": [{"objective": "tweedie", "tweedie_variance_power": POWER}, {}],
     "XGB": [{"objective": "reg:tweedie", "tweedie_variance_power": POWER}],
     "CAT": [{"loss_function": f"Tweedie:variance_power={POWER}"}],
-    "RF": [{}],
-    "XT": [{}],
 }
+# scikit-learn's forests cannot be stopped: on more rows the first batch of trees outlasts any limit that is given.
+FORESTS: dict[str, list[dict[str, Any]]] = {"RF": [{}], "XT": [{}]}
+MOST_ROWS_OF_FORESTS = 100_000
 NETWORKS = ["NN_TORCH", "FASTAI"]
 
 
@@ -36,7 +37,8 @@ def predict(task: Task) -> Answer:
     churn = _fitted(task, rows, later, "churned", eval_metric="log_loss", excluded_model_types=NETWORKS)
     probability = _churner(churn, test[features])
     scorer = make_scorer("tweedie_deviance", _deviance, optimum=0, greater_is_better=False)
-    value = _fitted(task, rows, later, "value_minor", eval_metric=scorer, hyperparameters=TWEEDIE)
+    forms = TWEEDIE | (FORESTS if len(rows) <= MOST_ROWS_OF_FORESTS else {})
+    value = _fitted(task, rows, later, "value_minor", eval_metric=scorer, hyperparameters=forms)
     amount = np.asarray(value.predict(test[features]), dtype=np.float64) * 100
     return Answer(test["customer_id"], *stretched(task, probability, amount))
 

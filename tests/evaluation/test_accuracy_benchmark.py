@@ -167,6 +167,19 @@ def test_a_failed_system_is_reported_with_its_last_words_and_not_resumed(tmp_pat
     assert finished(tmp_path / "systems" / "tutorial_lightgbm", "tutorial_lightgbm", means) is None
 
 
+def test_a_peer_that_does_not_end_is_killed_and_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(accuracy_run, "arguments", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(accuracy_run, "SETTING_UP_S", 0.3)
+    found = run("tutorial_lightgbm", "cdnow", tmp_path, Means(seconds=0.1), peer_python=Path("nowhere"))
+    assert (found["status"], found["note"]) == ("failed", "killed after 1 s")
+
+
+def test_a_static_set_is_given_time_for_all_its_folds():
+    means = Means(seconds=120, repeats=5)
+    assert means.longest_s(accuracy_run.folds_of("iranian", means)) == 300 + 3 * 2 * 25 * 120
+    assert means.longest_s(accuracy_run.folds_of("cdnow", means)) == 300 + 3 * 2 * 120
+
+
 def test_a_peer_whose_environment_is_absent_is_reported_as_not_installed(tmp_path):
     found = run("flaml", "cdnow", tmp_path, Means(), peer_python=tmp_path / "python")
     assert found["status"] == "not installed"
