@@ -41,6 +41,10 @@ class DatedSet:
         SQL expressions of the source, for a truth that is computed without the package.
     overrides
         Further settings.
+    source
+        File of the source where it is not the configuration's.
+    added
+        SQL of a column that the source lacks.
     """
 
     config: str
@@ -51,6 +55,8 @@ class DatedSet:
     amount: str = ""
     stamp: str = ""
     overrides: tuple[str, ...] = ()
+    source: str = ""
+    added: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,22 @@ DATED: dict[str, DatedSet] = {
         amount="sales_value",
         stamp="transaction_timestamp",
     ),
+    # Who came to the till when, without amounts: the value of a day is 1, what is predicted their number.
+    "grocery_elog": DatedSet(
+        config="cdnow",
+        as_of=date(2007, 1, 1),
+        horizon_days=364,
+        kept="true",
+        customer="cust",
+        amount="1.0",
+        stamp="date",
+        overrides=(
+            "name=grocery_elog",
+            "tables.purchases.columns={customer_id: cust, event_time: date, amount: counted}",
+        ),
+        source="grocery_elog.parquet",
+        added="CAST(1 AS DECIMAL(9, 2)) AS counted",
+    ),
     "synthetic": DatedSet(config="synthetic", as_of=date(2024, 10, 2), horizon_days=90),
 }
 STATIC: dict[str, StaticSet] = {
@@ -104,7 +126,8 @@ NAMES = (*DATED, *STATIC)
 
 def source_of(name: str, data_root: Path) -> Path:
     """File that a dated set's purchases come from."""
-    return data_root / load_config(f"configs/{DATED[name].config}.yaml").tables["purchases"].path
+    given = DATED[name]
+    return data_root / (given.source or load_config(f"configs/{given.config}.yaml").tables["purchases"].path)
 
 
 def is_present(name: str, data_root: Path) -> bool:
@@ -140,7 +163,7 @@ def prepared(
     overrides = [f"horizon_days={given.horizon_days}", f"dates.observed_through={through}", *given.overrides, *changes]
     if given.kept:
         purchases = folder / "purchases.parquet"
-        _select(source_of(name, data_root), purchases, given.kept)
+        _select(source_of(name, data_root), purchases, given)
         overrides.append(f"tables.purchases.path={purchases.resolve()}")
     else:
         _simulated(folder / "synthetic", customers)
@@ -148,10 +171,11 @@ def prepared(
     return load_config(f"configs/{given.config}.yaml", tuple(overrides)), data_root
 
 
-def _select(source: Path, target: Path, condition: str) -> None:
+def _select(source: Path, target: Path, given: DatedSet) -> None:
     if target.exists():
         return
-    query = f"COPY (FROM '{source}' WHERE {condition}) TO '{target}' (FORMAT parquet)"
+    columns = ", ".join(filter(None, ("*", given.added)))
+    query = f"COPY (SELECT {columns} FROM '{source}' WHERE {given.kept}) TO '{target}' (FORMAT parquet)"
     with duckdb.connect() as connection:
         connection.execute(query)
 
