@@ -36,74 +36,82 @@ def trials():
     one = Trials(30.0)
     yield one
     one.close()
+    assert children() == set()
 
 
 def children() -> set[int]:
     """Processes of trials that live below this one."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "churn_value.service.trial"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["pgrep", "-P", str(os.getpid()), "-f", "churn_value.service.trial"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     return {int(pid) for pid in found.stdout.split()}
 
 
 def test_a_good_bundle_passes_its_trial(company, trials):
     assert trials.run(company.path) is None
-    assert children() == set()
 
 
-def test_a_child_that_waits_gives_the_verdict_and_is_gone_after_it(company, trials):
+def test_an_interpreter_that_is_ready_gives_verdict_after_verdict(company, copied, trials, monkeypatch):
+    bad = rewritten(copied.exported(NAME) / company.path.name, CRAFTED["half a booster"])
+    with pytest.raises(BundleError) as alone:
+        trials.run(bad)
     trials.prepare(company.path)
-    (waiting,) = children()
+    ready = children()
     trials.prepare(company.path)
-    assert children() == {waiting}
-    assert trials.run(company.path) is None
-    assert children() == set()
-
-
-def test_a_child_that_waits_refuses_as_a_new_one_does(company, copied, trials):
-    exported = copied.exported(NAME)
-    bad = rewritten(exported / company.path.name, CRAFTED["half a booster"])
-    trials.prepare(company.path)
-    refusals = []
-    for _ in range(2):
+    monkeypatch.setattr(trial, "_alone", lambda *_: pytest.fail("a new interpreter was asked"))
+    for _ in range(3):
+        assert trials.run(company.path) is None
         with pytest.raises(BundleError) as refused:
             trials.run(bad)
-        refusals.append(refused.value.code)
-    assert refusals == ["BUNDLE_INVALID"] * 2
+        assert refused.value.code == alone.value.code == "BUNDLE_INVALID"
+    assert children() == ready
+    assert len(ready) == 1
 
 
-def test_a_child_that_died_waiting_is_replaced_when_a_trial_has_been_asked_for(company, trials):
+def test_where_a_fork_has_no_name_for_it_a_new_interpreter_is_asked(company, copied, trials, monkeypatch):
+    bad = rewritten(copied.exported(NAME) / company.path.name, CRAFTED["a reference without thresholds"])
+    asked, alone = [], trial._alone
+    monkeypatch.setattr(trial, "_alone", lambda *given: asked.append(given) or alone(*given))
     trials.prepare(company.path)
-    (waiting,) = children()
-    os.kill(waiting, signal.SIGKILL)
-    os.waitid(os.P_PID, waiting, os.WEXITED | os.WNOWAIT)
-    trials.prepare(company.path)
+    with pytest.raises(BundleError) as refused:
+        trials.run(bad)
+    assert (refused.value.code, refused.value.received) == ("TRIAL_FAILED", "exit status 1")
+    assert len(asked) == 1
     assert children() == set()
+
+
+@pytest.mark.parametrize("hindered", ["stopped", "killed"])
+def test_one_that_does_not_answer_is_replaced_after_the_next_trial(company, trials, monkeypatch, hindered):
+    monkeypatch.setattr(trial, "LONGEST_OF_READY_S", 1.0)
+    trials.prepare(company.path)
+    (ready,) = children()
+    os.kill(ready, signal.SIGSTOP if hindered == "stopped" else signal.SIGKILL)
+    if hindered == "killed":
+        os.waitid(os.P_PID, ready, os.WEXITED | os.WNOWAIT)
+        trials.prepare(company.path)
+        assert children() == set(), "there may be no memory for another"
     assert trials.run(company.path) is None
+    assert children() == set()
     trials.prepare(company.path)
     assert len(children()) == 1
 
 
-def test_a_child_that_waits_ends_with_its_worker(company):
+def test_one_that_is_ready_ends_with_its_worker(company):
     worker = f"""
 import time
 from pathlib import Path
 from churn_value.service.trial import Trials
 trials = Trials()
 trials.prepare(Path({str(company.path)!r}))
-print(trials._waiting.pid, flush=True)
+print(trials._ready.pid, flush=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE, text=True) as process:
-        waiting = int(process.stdout.readline())
+        ready = int(process.stdout.readline())
         process.kill()
     until = time.monotonic() + 30
-    while Path(f"/proc/{waiting}").exists() and time.monotonic() < until:
+    while Path(f"/proc/{ready}").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    assert not Path(f"/proc/{waiting}").exists()
+    assert not Path(f"/proc/{ready}").exists()
 
 
 @pytest.mark.parametrize(
@@ -129,8 +137,8 @@ def test_whatever_happens_to_the_child_is_a_named_refusal(company, monkeypatch, 
 def test_a_trial_is_bounded_in_memory_and_processor_time(monkeypatch):
     bounds = {}
     monkeypatch.setattr(trial.resource, "setrlimit", lambda which, limits: bounds.update({which: limits[1]}))
-    monkeypatch.setattr(os, "nice", lambda _: 0)
-    monkeypatch.setattr(trial.Path, "write_text", lambda *_, **__: 0)
+    monkeypatch.setattr(trial.signal, "alarm", lambda seconds: bounds.update(alarm=seconds))
     trial._bound()
     assert bounds[trial.resource.RLIMIT_CPU] == trial.CPU_S
     assert bounds[trial.resource.RLIMIT_AS] == trial.MEMORY_BYTES
+    assert bounds["alarm"] == trial.LONGEST_S

@@ -1,20 +1,24 @@
-"""A bundle's first load happens in a process that may die: ``python -m churn_value.service.trial [KNOWN]``.
+"""A bundle's first load happens in a process that may die: ``python -m churn_value.service.trial FOLDER``.
 
 Hashes prove that a bundle is the one promoted, not that it is a good one: it may ask for more memory or time than there
 is, or answer its golden rows otherwise on this machine. Whatever goes wrong here costs a child process, bounded in
 memory, processor time and patience, and not the worker that is answering callers.
 
-Libraries and compiled loops take a child seconds to load, a bundle a fraction of one. So a child waits ready beside
-each worker, and a new champion is met by callers as soon as it is written. The one that waits is what the system ends
-first when memory runs out; a trial without it starts its own child and takes longer.
+Libraries and compiled loops take an interpreter seconds to load, a bundle a fraction of one. So ``--known FOLDER``
+loads them once, with a bundle that has passed, and tries each further bundle in a fork of itself, asked through its
+standard input. Its verdict is taken where it names one; for anything else a new interpreter is asked, which shares no
+lock and no memory with anybody.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import select
+import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,27 +26,29 @@ import churn_value
 from churn_value.errors import BundleError, ChurnValueError
 
 LONGEST_S = 120.0
+LONGEST_OF_READY_S = 20.0
 CPU_S = 60
 MEMORY_BYTES = 8 << 30
 NICENESS = 5
-REFUSED = 3
+PASSED, REFUSED = 0, 3
 FIRST_TO_GO = "1000"
+END = b"\0"
+Verdict = tuple[int, str]
+"""Exit status of a trial, and the code of the refusal where it is `REFUSED`."""
 
 
 class Trials:
-    """Tries bundles, each in a child process of its own.
-
-    A child is a new interpreter, never a fork: a fork has the locks of threads that it does not have.
+    """Tries bundles, each in a process of its own.
 
     Parameters
     ----------
     longest_s
-        Longest wait for a verdict [s].
+        Longest wait for the verdict of a new interpreter [s].
     """
 
     def __init__(self, longest_s: float = LONGEST_S) -> None:
         self._longest_s = longest_s
-        self._waiting: subprocess.Popen[bytes] | None = None
+        self._ready: subprocess.Popen[bytes] | None = None
         self._gave_up = False
 
     def run(self, folder: Path) -> None:
@@ -59,59 +65,99 @@ class Trials:
             With the code of the refusal when the bundle was refused by name; ``TRIAL_FAILED`` when the child died, ran
             out of its bounds, or met an error without a name.
         """
-        ready, self._waiting, self._gave_up = self._waiting, None, False
-        child = ready if ready is not None and ready.poll() is None else _child(None)
-        try:
-            told, _ = child.communicate(os.fsencode(folder), timeout=self._longest_s)
-        except subprocess.TimeoutExpired:
-            raise _failed(f"no end within {self._longest_s:.0f} s") from None
-        finally:
-            _ended(child)
-        if child.returncode == REFUSED:
-            code = told.decode("ascii", "replace").strip()
+        status, code = self._of_ready(folder) or _alone(folder, self._longest_s)
+        if status == REFUSED:
             raise BundleError("the bundle was refused when it was tried", code=code)
-        if child.returncode:
-            raise _failed(f"exit status {child.returncode}")
+        if status != PASSED:
+            raise _failed(f"exit status {status}")
 
     def prepare(self, known: Path) -> None:
-        """Have a child wait for the next trial, with everything loaded that a good bundle needs.
+        """Have an interpreter ready for trials, with everything loaded that a good bundle needs.
 
-        One that died waiting is not replaced before a trial was asked for: there may be no memory for it.
+        One that died is not replaced before the next trial: there may be no memory for it.
 
         Parameters
         ----------
         known
             Folder of a bundle that has passed.
         """
-        if self._waiting is not None and self._waiting.poll() is not None:
+        if self._ready is not None and self._ready.poll() is not None:
             self._gave_up = True
             self.close()
-        if self._waiting is None and not self._gave_up:
-            self._waiting = _child(known)
+        if self._ready is None and not self._gave_up:
+            # In a session of its own, so that it can be ended together with its fork.
+            self._ready = _interpreter("--known", known, own_session=True)
 
     def close(self) -> None:
-        """End the child that waits."""
-        if self._waiting is not None:
-            _ended(self._waiting)
-            self._waiting = None
+        """End the interpreter that is ready."""
+        if self._ready is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._ready.pid, signal.SIGKILL)
+            _reaped(self._ready)
+            self._ready = None
+
+    def _of_ready(self, folder: Path) -> Verdict | None:
+        """Verdict of the interpreter that is ready, if there is one and it names one."""
+        self._gave_up = False
+        if self._ready is None:
+            return None
+        told = _asked(self._ready, folder)
+        if told is None or told[0] not in {PASSED, REFUSED}:
+            self.close()
+            return None
+        return told
 
 
-def _child(known: Path | None) -> subprocess.Popen[bytes]:
+def _interpreter(*arguments: str | Path, own_session: bool = False) -> subprocess.Popen[bytes]:
     source = str(Path(churn_value.__file__).parents[1])
     paths = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "churn_value.service.trial", *([str(known)] if known else [])]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and a folder we resolved
-        command,
+        [sys.executable, "-m", "churn_value.service.trial", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        start_new_session=own_session,
     )
 
 
-def _ended(child: subprocess.Popen[bytes]) -> None:
+def _alone(folder: Path, longest_s: float) -> Verdict:
+    """Verdict of a new interpreter, which ends with it."""
+    child = _interpreter(folder)
+    try:
+        told, _ = child.communicate(timeout=longest_s)
+    except subprocess.TimeoutExpired:
+        raise _failed(f"no end within {longest_s:.0f} s") from None
+    finally:
+        child.kill()
+        _reaped(child)
+    return child.returncode, told.decode("ascii", "replace").strip()
+
+
+def _asked(ready: subprocess.Popen[bytes], folder: Path) -> Verdict | None:
+    """Verdict of an interpreter that is ready or will be soon; None when it gives none in time."""
+    assert ready.stdin is not None and ready.stdout is not None  # noqa: S101, PT018 - both are pipes
+    told, until = b"", time.monotonic() + LONGEST_OF_READY_S
+    answer = select.poll()
+    answer.register(ready.stdout, select.POLLIN)
+    try:
+        ready.stdin.write(os.fsencode(folder) + END)
+        ready.stdin.flush()
+        while not told.endswith(END):
+            if not answer.poll(max(0.0, until - time.monotonic()) * 1e3):
+                return None
+            part = os.read(ready.stdout.fileno(), 4_096)
+            if not part:
+                return None
+            told += part
+    except BrokenPipeError:
+        return None
+    code, _, status = told[:-1].decode("ascii", "replace").rpartition(" ")
+    return int(status), code
+
+
+def _reaped(child: subprocess.Popen[bytes]) -> None:
     """Leave neither a process nor a pipe behind."""
-    child.kill()
     child.wait()
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
@@ -125,33 +171,65 @@ def _failed(received: str) -> BundleError:
 
 
 def _bound() -> None:
-    """Give up what a trial does not need."""
-    os.nice(NICENESS)
-    with suppress(OSError):  # Linux only
-        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
+    """Give up what a trial does not need; whatever happens to its parent, it ends."""
+    signal.alarm(int(LONGEST_S))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def main(known: str | None) -> int:
-    """Exit status of a trial: 0 loaded or not asked, `REFUSED` refused by the code printed."""
+def tried(folder: Path) -> int:
+    """Exit status of a trial in this process; the code of a refusal is printed."""
     _bound()
     from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - parsers are loaded inside the bounds
     from churn_value.service.proof import prove  # noqa: PLC0415
 
-    if known is not None:
-        with suppress(ChurnValueError):  # gone since, it is not what is asked about
-            prove(load_bundle(Path(known)), Path(known))
-    folder = os.fsdecode(sys.stdin.buffer.read())  # ends with the worker's pipe, so no child outlives its worker
     try:
-        if folder:
-            prove(load_bundle(Path(folder)), Path(folder))
+        prove(load_bundle(folder), folder)
     except ChurnValueError as error:
-        sys.stdout.write(error.code)
+        os.write(sys.stdout.fileno(), error.code.encode())
         return REFUSED
-    return 0
+    return PASSED
+
+
+def ready_for_trials(known: Path) -> None:
+    """Try each folder that standard input names, in a fork; ends with the worker's end of the pipe."""
+    from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - the time this takes is why it is done once
+    from churn_value.service.proof import prove  # noqa: PLC0415
+
+    with suppress(ChurnValueError):  # gone since, it is not what is asked about
+        prove(load_bundle(known), known)
+    asked = b""
+    while part := os.read(sys.stdin.fileno(), 4_096):
+        *folders, asked = (asked + part).split(END)
+        for folder in folders:
+            status = _in_fork(Path(os.fsdecode(folder)))
+            os.write(sys.stdout.fileno(), b" %d%s" % (status, END))
+
+
+def _in_fork(folder: Path) -> int:
+    """Exit status of a trial in a fork of this process, which has one thread of Python's."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = tried(folder)
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main(arguments: list[str]) -> int:
+    """Try one folder, or be ready to."""
+    os.nice(NICENESS)
+    with suppress(OSError):  # Linux only
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
+    *known, folder = arguments
+    if known:
+        ready_for_trials(Path(folder))
+        return PASSED
+    return tried(Path(folder))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else None))
+    sys.exit(main(sys.argv[1:]))
