@@ -9,7 +9,7 @@ import pytest
 from dirty_files import NOW, config_of, load_text, rows_of
 
 from churn_value.errors import SchemaError
-from churn_value.tables.load import load_tables
+from churn_value.tables.load import load_tables, tables_from_frames
 from churn_value.tables.quarantine import read_quarantine
 
 ORDERS = pd.DataFrame(
@@ -69,6 +69,28 @@ def test_every_kind_of_source_gives_the_same_rows_and_the_same_hash(folder):
     assert len({tables.sha256 for tables in loaded}) == 1
     rows = rows_of(loaded[0], "purchases", "customer_id", "amount_minor", "product_id")
     assert rows == [("1", 125, "10"), ("2", 250, "11"), ("3", -375, "99")]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", None])
+def test_stamps_of_any_resolution_are_the_same_instants(folder, tmp_path, unit, zone):
+    """pandas before its third version wrote all stamps in nanoseconds."""
+    kind = f"datetime64[{unit}, {zone}]" if zone else f"datetime64[{unit}]"
+    stamps = ORDERS["event_time"].dt.tz_convert(zone).astype(kind)
+    frame = ORDERS.assign(event_time=stamps)
+    frame.to_parquet(tmp_path / "orders.parquet")
+    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
+        connection.register("held", frame)
+        connection.execute("CREATE TABLE orders AS FROM held")
+    columns = ("customer_id", "event_time", "amount_minor")
+    expected = rows_of(load(folder, {"path": "orders.csv"}), "purchases", *columns)
+    for settings in ({"path": "orders.parquet"}, {"path": "shop.duckdb", "table": "orders"}):
+        given = settings if zone else {**settings, "time_zone": "UTC"}
+        assert rows_of(load(tmp_path, given), "purchases", *columns) == expected
+    config = config_of({"purchases": {"path": "none"} if zone else {"path": "none", "time_zone": "UTC"}})
+    assert (
+        rows_of(tables_from_frames(config, {"purchases": frame}, observed_now=NOW), "purchases", *columns) == expected
+    )
 
 
 def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path):

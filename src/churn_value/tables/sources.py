@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from churn_value.errors import SchemaError
@@ -18,6 +19,7 @@ from churn_value.tables.content import literal, quoted
 from churn_value.tables.csv_files import BrokenRow, load_csv
 
 OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
+FINE_INSTANT = "TIMESTAMPTZ_NS"
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".duckdb")
 
 
@@ -77,12 +79,18 @@ def opened(
         else:
             made = stack.enter_context(_opened_duckdb(connection, name, files, table, where))
         stack.callback(connection.raw_sql, f"DROP {made} {quoted(name)}")
-        source = Source(connection.table(name), broken)
+        source = Source(in_microseconds(connection.table(name)), broken)
         try:
             yield source
         except duckdb.Error as error:
             # A damaged block of a Parquet or DuckDB file is met only when its rows are read.
             raise _broken(error, files, where) from None
+
+
+def in_microseconds(table: ir.Table) -> ir.Table:
+    """The table with its instants in microseconds: pandas writes nanoseconds, which Ibis does not know with a zone."""
+    finer = [name for name, kind in table.schema().items() if str(getattr(kind, "raw_type", "")) == FINE_INSTANT]
+    return table.mutate({name: table[name].cast(dt.Timestamp(timezone="UTC")) for name in finer}) if finer else table
 
 
 def files_at(path: str, root: Path, where: str) -> list[Path]:
