@@ -296,5 +296,14 @@ def _refuse_thin_folds(frame: pd.DataFrame, config: Config) -> None:
                 code="ONE_CLASS_FOLD",
                 where=str(config.source_file),
                 received=f"{len(churned)} rows, {int(churned.sum())} churners",
-                remedy="choose another horizon_days or churn.definition, or bring more data",
+                remedy=_remedy_of_one_class(config, len(churned)),
             )
+
+
+def _remedy_of_one_class(config: Config, rows: int) -> str:
+    if config.is_snapshot:
+        meant = "1, true or yes" if config.churn.positive is None else repr(config.churn.positive)
+        return f"write the label's text that means churned as churn.positive; it is {meant}"
+    if rows == 0:
+        return "nobody is in the cohort: look at cohort.rule, and whether amounts of purchases are above 0"
+    return "choose another horizon_days or churn.definition, or bring more data"

@@ -198,3 +198,12 @@ def test_listed_attributes_are_the_only_ones(tmp_path):
     others = load_text(tmp_path, {"customers": text}, {"customers": {"attributes": ["age"]}})
     assert others.present["customers"] == {"age"}
     assert rows_of(others, "customers", "customer_id", "gender") == [("a", None)]
+
+
+def test_row_numbers_that_pandas_wrote_are_no_attribute_unless_listed(tmp_path):
+    pd.DataFrame({"customer_id": ["a", "b"], "age": [30, 40]}, index=[7, 9]).to_parquet(tmp_path / "customers.parquet")
+    for wanted, found in (("all", {"age"}), (["age", "__index_level_0__"], {"age", "__index_level_0__"})):
+        settings = {"customers": {"path": "customers.parquet", "attributes": wanted}}
+        (tmp_path / "plain.csv").write_text("customer_id,event_time,amount\na,2024-05-01,1.00\n")
+        tables = load_tables(config_of(settings), data_root=tmp_path, observed_now=NOW)
+        assert set(tables.attribute_types["customers"]) == found

@@ -303,3 +303,21 @@ def test_a_frame_without_rows_gives_the_same_columns_as_one_with_rows():
         assert empty.attribute_types[name] == full.attribute_types[name]
         assert empty.present[name] == full.present[name]
         assert empty.reports[name].read == 0
+
+
+@pytest.mark.parametrize(
+    ("positive", "texts", "labels"),
+    [
+        ("1", ["1", "1.0", "0", "0.0", "2", "x"], [1, 1, 0, 0, 0, 0]),
+        ("1.0", ["1", "1.0", "01", "0"], [1, 1, 1, 0]),
+        ("yes", ["yes", "no", "Yes", "1"], [1, 0, 0, 0]),
+        ("-1", ["-1.00", "1"], [1, 0]),
+        ("nan", ["nan", "1"], [1, 0]),
+        (None, ["1.0", "0.0", "yes", "f"], [1, 0, 1, 0]),
+    ],
+)
+def test_a_label_is_the_same_number_however_it_is_written(tmp_path, positive, texts, labels):
+    """A column of whole numbers with a gap in it is written with decimals by most tools."""
+    rows = "".join(f"c{place},{text}\n" for place, text in enumerate(texts))
+    tables = load_text(tmp_path, {"snapshots": f"customer_id,label\n{rows}"}, churn={"positive": positive})
+    assert [label for _, label in rows_of(tables, "snapshots", "customer_id", "label")] == labels

@@ -23,7 +23,7 @@ from churn_value.errors import LeakageError
 from churn_value.features.clocks import CLOCKS, day_number_of
 from churn_value.features.declare import Feature
 from churn_value.features.grain import Grain, Measure, RowValue
-from churn_value.features.past import Past, windowed_name
+from churn_value.features.past import Past, profile_name, windowed_name
 
 SPINE_KEYS = ("customer_id", "as_of")
 _KEYS = ("customer_id", "as_of_day")
@@ -182,8 +182,12 @@ def _versioned(table: ir.Table, event: str, contents: Sequence[str]) -> ir.Table
 def _latest(grain: Grain, features: Sequence[Feature], table: ir.Table, asked: ir.Table) -> ir.Table:
     """The newest past row of each (customer, as_of)."""
     clocks = CLOCKS[grain.source]
-    contents = sorted({column for f in features for column in f.requires})
-    rows = _numbered(grain.source, _versioned(table, clocks.event, contents))
+    times = [name for name in (clocks.event, clocks.known, *clocks.masked) if name in table.columns]
+    required = sorted({column for f in features for column in f.requires})
+    described = {name: profile_name(name) for name in required if name not in times}
+    rows = table.select("customer_id", *times, **{own: table[name] for name, own in described.items()})
+    contents = [described.get(name, name) for name in required]
+    rows = _numbered(grain.source, _versioned(rows, clocks.event, contents))
     past = _past(rows, asked, clocks.masked)
     newest = past.version.max().over(ibis.window(group_by=list(_KEYS)))
     past = past.mutate(is_newest=past.version == newest)

@@ -26,14 +26,14 @@ def tenure_days(past: Past) -> ir.Scalar:
 )
 def age_years(past: Past) -> ir.Scalar:
     """Year of as_of minus year of birth."""
-    return past.max(past.as_of_year - past.birth_year)
+    return past.max(past.as_of_year - past.profile(BIRTH_YEAR))
 
 
 def _attribute(grain: Grain, column: str, dtype: FeatureType) -> Feature:
     return Feature(
         name=f"attr_{column}",
         grain=grain,
-        reduce=lambda past: past.max(getattr(past, column)),
+        reduce=lambda past: past.max(past.profile(column)),
         unit="category" if dtype == "category" else "as given",
         group="PROFILE",
         en=f"Attribute {column}",

@@ -94,6 +94,10 @@ class Past:
         windowed = windowed_name(column, self._window_days)
         return self._rows[windowed if windowed in self._rows.columns else column]
 
+    def profile(self, column: str) -> ir.Column:
+        """Column of a customer's profile; companies name theirs as they like, `count` or `age_days` included."""
+        return self._rows[profile_name(column)]
+
     @property
     def longest(self) -> Past:
         """The same rows through the longest window of the ladder."""
@@ -194,6 +198,11 @@ class Past:
         """Key with the greatest count; of equals the last by name, so that the answer does not depend on row order."""
         ranked = column.cast("string").lpad(12, "0") + key
         return self.max(ranked, column > 0).substr(12)
+
+
+def profile_name(column: str) -> str:
+    """Name of a profile's column among the engine's own."""
+    return f"profile_{column}"
 
 
 def windowed_name(column: str, window_days: int | None) -> str:

@@ -6,6 +6,7 @@ Source columns may be text (all of a CSV is) or typed (Parquet, DuckDB, frames).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,10 @@ MAX_MINOR = 10**15
 MONEY_DECIMALS = 9
 EXACT_FLOAT = 2**53
 FIRST_STAMP, LAST_STAMP = "1900-01-01", "2200-01-01"
-TRUE_TEXTS = ("true", "t", "yes", "y", "1")
-FALSE_TEXTS = ("false", "f", "no", "n", "0")
+TRUE_TEXTS = ("true", "t", "yes", "y", "1", "1.0")
+FALSE_TEXTS = ("false", "f", "no", "n", "0", "0.0")
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 _DATE_ONLY = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}$"
 _WITH_OFFSET = r"[:\d](\.\d+)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 
@@ -178,12 +180,15 @@ def read_flag(source: ir.Value) -> Reading:
 
 
 def read_label(source: ir.Value, positive: str | None) -> Reading:
-    """Label 0 or 1: whether the text is `positive`, or a flag when `positive` is None."""
+    """Label 0 or 1: whether the text is `positive`, or a flag when `positive` is None; 1.0 is 1, as a text too."""
     if positive is None:
         flag = read_flag(source)
         return Reading(flag.value.cast("int8"), flag.missing)
     text = as_text(source)
-    return Reading((text == positive).cast("int8"), text.isnull())
+    is_it = text == positive
+    if _NUMBER.fullmatch(positive):
+        is_it |= (text.try_cast("float64") == float(positive)).fill_null(False)
+    return Reading(is_it.cast("int8"), text.isnull())
 
 
 def _in_range(stamp: ir.TimestampValue) -> ir.TimestampValue:

@@ -45,11 +45,15 @@ def judged(mapped: Mapped, read: Mapping[str, Reading], view: ir.Table, rules: R
         for fault in rows.column_faults(column, lifted[column.name], rules.observed_now)
     ]
     reason, at = rows.first_fault([*faults, *rows.table_faults(spec.name, values)])
-    return view.select(
-        **{rows.ROW: view[rows.ROW], rows.REASON: reason, rows.AT: at},
+    columns = {
+        rows.ROW: view[rows.ROW],
+        rows.REASON: reason,
+        rows.AT: at,
         **rows.spec_order(spec, values),
         **{attribute: view[f"attribute:{attribute}"] for attribute in mapped.attributes},
-    )
+    }
+    # By place: as an argument's name, that of an attribute might be one of the function's own.
+    return view.select(*(value.name(name) for name, value in columns.items()))
 
 
 def viewed(mapped: Mapped, read: Mapping[str, Reading], types: Mapping[str, AttributeType]) -> ir.Table:

@@ -67,6 +67,14 @@ def _attributes(spec: TableSpec, settings: TableConfig, raw: ir.Table) -> dict[s
 
 
 def _arrow(frame: pd.DataFrame, where: str) -> pa.Table:
+    if "" in frame.columns:
+        raise SchemaError(
+            "every column of a frame must have a name",
+            code="COLUMN_NAME",
+            where=where,
+            received="a column named by an empty text",
+            remedy="name the column, or leave it out",
+        )
     try:
         arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:

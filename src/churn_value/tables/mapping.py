@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 
 import ibis
@@ -15,6 +16,9 @@ from churn_value.tables.contract import CONTRACT
 from churn_value.tables.derived import compiled, names_in
 from churn_value.tables.reading import Mapped
 from churn_value.tables.specs import Column, TableSpec
+
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Numbers of a frame's rows, which pandas writes into Parquet where the index has no name."""
 
 
 def mapped_source(config: Config, name: str, raw: ir.Table) -> Mapped:
@@ -179,7 +183,7 @@ def _left_over(
         if name not in used and not (name.casefold() in profile and name.casefold() in used)
     }
     if wanted == "all":
-        return {name: value for name, value in free.items() if is_attribute(value)}
+        return {name: value for name, value in free.items() if is_attribute(value) and not PANDAS_INDEX.fullmatch(name)}
     for name in wanted:
         if name not in raw.columns and name not in used:
             raise SchemaError(
