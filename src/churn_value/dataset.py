@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,7 @@ from churn_value.features.catalog import Catalog
 from churn_value.features.suited import catalog_of, catalog_parameters
 from churn_value.labels import labels
 from churn_value.manifest import manifest_of
+from churn_value.snapshots import fold_of_customer, newest, snapshot_rows
 from churn_value.spine import spine
 from churn_value.tables.load import Tables
 from churn_value.timeline import Split, learnable_days, plan_split, usual_step
@@ -143,6 +143,8 @@ def build_dataset(config: Config, tables: Tables, features_made: Made | None = N
     features = catalog_of(parameters) if features_made is None else features_made.catalog
     if config.is_snapshot:
         split, frame = None, _snapshot_frame(tables, features)
+        # A customer without a label is scored, but nothing is learned from them.
+        frame = frame[frame["churned"].notna()].reset_index(drop=True)
     else:
         split = split_for(config, tables)
         found = None if features_made is None else features_made.at(split.as_ofs)
@@ -158,7 +160,8 @@ def build_dataset(config: Config, tables: Tables, features_made: Made | None = N
 def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) -> pd.DataFrame:
     """Feature rows of everyone the cohort rule admits at one date, sorted by customer_id; no labels."""
     if config.is_snapshot:
-        return _snapshot_frame(tables, features).drop(columns=["fold", "churned", "value_minor"])
+        asked = _materialised(tables, newest(snapshot_rows(tables.events["snapshots"]), as_of).select(*KEYS))
+        return _executed(tables, build(features.features, tables.events, asked))
     rows = _materialised(tables, spine(tables.events, [as_of], config.cohort))
     return _executed(tables, build(features.features, tables.events, rows))
 
@@ -166,7 +169,7 @@ def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) 
 def keys_at(config: Config, tables: Tables, as_of: date) -> pd.DataFrame:
     """Whose rows `features_at` would make: ``customer_id`` and ``as_of``, sorted by as_of and customer_id."""
     if config.is_snapshot:
-        return _executed(tables, _snapshot_rows(tables))
+        return _executed(tables, newest(snapshot_rows(tables.events["snapshots"]), as_of).select(*KEYS))
     return _executed(tables, spine(tables.events, [as_of], config.cohort))
 
 
@@ -254,24 +257,16 @@ def _outcomes(config: Config, tables: Tables, rows: ir.Table, split: Split) -> p
 
 def _snapshot_frame(tables: Tables, features: Catalog) -> pd.DataFrame:
     """Snapshots as rows to learn from; undated ones are split 60/20/20 by a hash of the customer's id."""
-    snapshots = tables.events["snapshots"]
-    frame = _executed(tables, build(features.features, tables.events, _materialised(tables, _snapshot_rows(tables))))
-    known = tables.connection.to_pandas(snapshots.select("customer_id", "label"))
-    churned = frame["customer_id"].map(known.set_index("customer_id")["label"]).astype("float64")
-    outcomes = {"fold": frame["customer_id"].map(fold_of_customer), "churned": churned, "value_minor": float("nan")}
+    rows = snapshot_rows(tables.events["snapshots"])
+    asked = _materialised(tables, rows.select(*KEYS))
+    frame = _executed(tables, build(features.features, tables.events, asked))
+    labels = frame[KEYS].merge(_executed(tables, rows), on=KEYS, how="left", validate="one_to_one")["label"]
+    outcomes = {
+        "fold": frame["customer_id"].map(fold_of_customer),
+        "churned": labels.astype("float64"),
+        "value_minor": float("nan"),
+    }
     return pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
-
-
-def _snapshot_rows(tables: Tables) -> ir.Table:
-    """Customer and date of each snapshot; an undated one stands on the first day there is."""
-    snapshots = tables.events["snapshots"]
-    return snapshots.select("customer_id", as_of=ibis.coalesce(snapshots.as_of, ibis.date(1970, 1, 1)))
-
-
-def fold_of_customer(customer_id: str) -> str:
-    """Fold of an undated snapshot row: 60 % train, 20 % calibration, 20 % test, by SHA-256 of the id."""
-    bucket = int.from_bytes(hashlib.sha256(customer_id.encode()).digest()[:8], "big") % 100
-    return "train" if bucket < 60 else "calibration" if bucket < 80 else "test"
 
 
 def _within_budget(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:

@@ -17,6 +17,7 @@ ROOMS = (
     "features",
     "labels",
     "spine",
+    "snapshots",
     "manifest",
     "dataset",
     "recommendation",

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from churn_value.config import Config
-from churn_value.dataset import _within_budget, build_dataset, features_at, features_for, fold_of_customer
+from churn_value.dataset import _within_budget, build_dataset, features_at, features_for, keys_at
 from churn_value.errors import ConfigError, TooLittleData
+from churn_value.snapshots import fold_of_customer
 from churn_value.tables.load import load_tables, tables_from_frames
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -156,6 +157,71 @@ def test_snapshots_become_rows_with_their_label_and_attributes():
     assert (row["churned"], row["attr_plan"], row["attr_months"]) == (0.0, "b", 7.0)
     assert data.frame["value_minor"].isna().all()
     assert data.frame["churned"].sum() == 30
+
+
+DAYS = [(month, date(2024, month, 1)) for month in (1, 2, 3)]
+
+
+def snapshots_of(frame, **churn):
+    """Configuration and tables of a company that has nothing but snapshots."""
+    settings = Config.model_validate(
+        {
+            "name": "snap",
+            "churn": {"definition": "label", **churn},
+            "cohort": {"rule": "everyone"},
+            "tables": {"snapshots": {"path": "-"}},
+        }
+    )
+    return settings, tables_from_frames(settings, {"snapshots": frame}, observed_now=NOW)
+
+
+def test_who_has_no_label_is_scored_and_not_learned_from():
+    labels = [None if number % 3 == 0 else number % 2 for number in range(90)]
+    frame = pd.DataFrame({"customer_id": [f"c{number}" for number in range(90)], "label": labels, "months": 1.0})
+    settings, tables = snapshots_of(frame)
+    data = build_dataset(settings, tables)
+    assert len(data.frame) == 60
+    assert data.frame["churned"].notna().all()
+    assert data.frame.index.tolist() == list(range(60))
+    assert len(features_at(settings, tables, data.catalog, date(2025, 1, 1))) == 90
+
+
+def test_snapshots_of_several_days_are_rows_of_their_own_and_a_customer_s_are_in_one_fold():
+    frame = pd.DataFrame(
+        [
+            (f"c{number}", day, (number + month) % 2, 10.0 * number + month)
+            for number in range(40)
+            for month, day in DAYS
+        ],
+        columns=["customer_id", "as_of", "label", "months"],
+    )
+    data = build_dataset(*snapshots_of(frame)).frame
+    assert len(data) == 120
+    for row in data.itertuples():
+        number, month = int(row.customer_id[1:]), row.as_of.month
+        assert (row.churned, row.attr_months) == ((number + month) % 2, 10.0 * number + month)
+    assert data.groupby("customer_id")["fold"].nunique().eq(1).all()
+
+
+@pytest.mark.parametrize(("as_of", "day"), [(date(2024, 2, 15), 2), (date(2024, 2, 1), 2), (date(2024, 1, 31), 1)])
+def test_everyone_is_scored_by_their_newest_snapshot_of_the_day(as_of, day):
+    frame = pd.DataFrame(
+        [(f"c{one}", at, one % 2, float(month)) for one in range(40) for month, at in DAYS],
+        columns=["customer_id", "as_of", "label", "months"],
+    )
+    settings, tables = snapshots_of(frame)
+    made = features_at(settings, tables, build_dataset(settings, tables).catalog, as_of)
+    assert made["customer_id"].tolist() == sorted(frame["customer_id"].unique())
+    assert made["attr_months"].eq(float(day)).all()
+    pd.testing.assert_frame_equal(keys_at(settings, tables, as_of), made[["customer_id", "as_of"]])
+
+
+@pytest.mark.parametrize(("churn", "told"), [({"positive": "gone"}, "'gone'"), ({}, "1, true or yes")])
+def test_labels_that_never_mean_churned_are_refused_with_what_they_are_compared_with(churn, told):
+    frame = pd.DataFrame({"customer_id": [f"c{number}" for number in range(90)], "label": "no", "months": 1.0})
+    with pytest.raises(TooLittleData, match=r"churn\.positive") as refused:
+        build_dataset(*snapshots_of(frame, **churn))
+    assert told in str(refused.value)
 
 
 @pytest.mark.parametrize("written", ["date", "stamp", "text"])
