@@ -93,6 +93,14 @@ def test_stamps_of_any_resolution_are_the_same_instants(folder, tmp_path, unit, 
     )
 
 
+def test_a_column_of_nulls_alone_says_nothing(folder, tmp_path):
+    empty = dict.fromkeys(["known_at", "order_id", "quantity", "category", "margin", "currency"])
+    ORDERS.assign(**empty).to_parquet(tmp_path / "orders.parquet")
+    found = load(tmp_path, {"path": "orders.parquet"})
+    columns = ("customer_id", "event_time", "amount_minor", "order_id", "quantity", "category")
+    assert rows_of(found, "purchases", *columns) == rows_of(load(folder, {"path": "orders.csv"}), "purchases", *columns)
+
+
 def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path):
     assert load(tmp_path, {"path": str(folder / "orders.csv")}).reports["purchases"].read == 3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from churn_value.tables.content import literal, quoted
 from churn_value.tables.csv_files import BrokenRow, load_csv
 
 OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
-FINE_INSTANT = "TIMESTAMPTZ_NS"
+UNKNOWN_TO_IBIS: Mapping[str, dt.DataType] = {"TIMESTAMPTZ_NS": dt.Timestamp(timezone="UTC"), "NULL": dt.string}
+"""Types in which pandas writes Parquet: instants with a zone by default, and columns of nothing."""
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".duckdb")
 
 
@@ -79,7 +80,7 @@ def opened(
         else:
             made = stack.enter_context(_opened_duckdb(connection, name, files, table, where))
         stack.callback(connection.raw_sql, f"DROP {made} {quoted(name)}")
-        source = Source(in_microseconds(connection.table(name)), broken)
+        source = Source(in_known_types(connection.table(name)), broken)
         try:
             yield source
         except duckdb.Error as error:
@@ -87,10 +88,11 @@ def opened(
             raise _broken(error, files, where) from None
 
 
-def in_microseconds(table: ir.Table) -> ir.Table:
-    """The table with its instants in microseconds: pandas writes nanoseconds, which Ibis does not know with a zone."""
-    finer = [name for name, kind in table.schema().items() if str(getattr(kind, "raw_type", "")) == FINE_INSTANT]
-    return table.mutate({name: table[name].cast(dt.Timestamp(timezone="UTC")) for name in finer}) if finer else table
+def in_known_types(table: ir.Table) -> ir.Table:
+    """The table in types that Ibis knows: instants in microseconds, and a column of nulls alone as text."""
+    raw = {name: str(getattr(kind, "raw_type", "")).strip('"') for name, kind in table.schema().items()}
+    casts = {name: table[name].cast(UNKNOWN_TO_IBIS[kind]) for name, kind in raw.items() if kind in UNKNOWN_TO_IBIS}
+    return table.select(*(casts.get(name, table[name]).name(name) for name in table.columns)) if casts else table
 
 
 def files_at(path: str, root: Path, where: str) -> list[Path]:
