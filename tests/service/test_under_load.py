@@ -94,7 +94,7 @@ def test_no_answer_is_mixed_while_the_model_is_swapped(pair, open_service, count
 def test_swaps_in_two_workers_fail_and_mix_no_answer(pair):
     settings, good, _, said = pair
     point(settings.exported(NAME), settings.exported(NAME) / good[0], "1")
-    count, taken = 30, {True: [], False: []}
+    count, taken = 100, {True: [], False: []}
     with started(NAME, settings=settings, options=Options(name=NAME, workers=2, poll_s=0.2)) as (url, _):
         port = port_of(url)
 
