@@ -8,6 +8,7 @@ from typing import Annotated
 
 import pandas as pd
 import typer
+from rich.text import Text
 
 from churn_value.cli import main, stderr, stdout, step, table
 from churn_value.config import Config, load_config
@@ -37,13 +38,14 @@ def show(answer: Result) -> None:
         stdout.print(f"{answer['customer_id']}: {answer['status']}")
         return
     interval, money = value["interval"], value["currency"]
-    stdout.print(
-        f"\n[bold]Customer {answer['customer_id']}[/bold]: tier {tier['code']} ({tier['label']}), "
+    who = (f"\nCustomer {answer['customer_id']}", "bold")
+    told = (
+        f": tier {tier['code']} ({tier['label']}), "
         f"churn probability {churn['probability']:.0%} in {churn['horizon_days']} days, expected value "
         f"{money} {value['expected']:,.2f} ({interval['level']:.0%} interval {interval['lower']:,.2f} "
-        f"to {interval['upper']:,.2f})",
-        highlight=False,
+        f"to {interval['upper']:,.2f})"
     )
+    stdout.print(Text.assemble(who, told))
     for head, title in (("churn", "leaving"), ("value", "worth")):
         found = (answer["reasons"] or {}).get(head, [])
         rows = [("+" if reason["contribution"] > 0 else "−", reason["code"], reason["text"]) for reason in found]

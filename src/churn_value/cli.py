@@ -17,12 +17,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from churn_value.errors import ChurnValueError
 
 WIDE = 120  # columns when the output goes to a file, where nobody says how wide it may be
-stdout = Console(width=None if sys.stdout.isatty() else WIDE)
-stderr = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
+# What is printed are a company's own names and texts: one in brackets is no style, and `:x:` no picture.
+stdout = Console(width=None if sys.stdout.isatty() else WIDE, markup=False, emoji=False)
+stderr = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE, markup=False, emoji=False)
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="The company's YAML, as in configs/completejourney.yaml.")
@@ -37,7 +39,7 @@ def progress() -> Progress:
     """Progress bars on standard error, with the time gone by."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -48,9 +50,9 @@ def progress() -> Progress:
 @contextmanager
 def step(text: str) -> Iterator[None]:
     """Say what is being done, and that it is done, with a spinner in between."""
-    with stderr.status(text):
+    with stderr.status(Text(text)):
         yield
-    stderr.print(f"[green]✓[/green] {text}", highlight=False)
+    stderr.print(Text.assemble(("✓", "green"), f" {text}"))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -91,5 +93,5 @@ def main(job: Callable[..., object]) -> None:
     try:
         _application(job)()
     except ChurnValueError as error:
-        stderr.print(f"[bold red]{error.code}[/bold red] {error}", highlight=False, soft_wrap=True)
+        stderr.print(Text.assemble((error.code, "bold red"), f" {error}"), soft_wrap=True)
         sys.exit(error.exit_status)
