@@ -158,7 +158,7 @@ def build_dataset(config: Config, tables: Tables, features_made: Made | None = N
 
 
 def features_at(config: Config, tables: Tables, features: Catalog, as_of: date) -> pd.DataFrame:
-    """Feature rows of everyone the cohort rule admits at one date, sorted by customer_id; no labels."""
+    """Feature rows of everyone the cohort rule admits at one date, sorted by as_of and customer_id; no labels."""
     if config.is_snapshot:
         asked = _materialised(tables, newest(snapshot_rows(tables.events["snapshots"]), as_of).select(*KEYS))
         return _executed(tables, build(features.features, tables.events, asked))
