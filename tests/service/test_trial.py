@@ -46,6 +46,27 @@ def children() -> set[int]:
     return {int(pid) for pid in found.stdout.split()}
 
 
+def made_ready(trials, known):
+    """Wait until an interpreter has loaded everything."""
+    trials.prepare(known)
+    until = time.monotonic() + 60
+    while not trials.is_ready and time.monotonic() < until:
+        time.sleep(0.05)
+    assert trials.is_ready
+
+
+def test_until_one_is_ready_a_new_interpreter_is_asked_and_it_goes_on_loading(company, trials):
+    trials.prepare(company.path)
+    loading = children()
+    os.kill(min(loading), signal.SIGSTOP)
+    assert not trials.is_ready
+    assert trials.run(company.path) is None
+    assert children() == loading
+    os.kill(min(loading), signal.SIGCONT)
+    made_ready(trials, company.path)
+    assert children() == loading
+
+
 def test_a_good_bundle_passes_its_trial(company, trials):
     assert trials.run(company.path) is None
 
@@ -54,7 +75,7 @@ def test_an_interpreter_that_is_ready_gives_verdict_after_verdict(company, copie
     bad = rewritten(copied.exported(NAME) / company.path.name, CRAFTED["half a booster"])
     with pytest.raises(BundleError) as alone:
         trials.run(bad)
-    trials.prepare(company.path)
+    made_ready(trials, company.path)
     ready = children()
     trials.prepare(company.path)
     monkeypatch.setattr(trial, "_alone", lambda *_: pytest.fail("a new interpreter was asked"))
@@ -71,7 +92,7 @@ def test_where_a_fork_has_no_name_for_it_a_new_interpreter_is_asked(company, cop
     bad = rewritten(copied.exported(NAME) / company.path.name, CRAFTED["a reference without thresholds"])
     asked, alone = [], trial._alone
     monkeypatch.setattr(trial, "_alone", lambda *given: asked.append(given) or alone(*given))
-    trials.prepare(company.path)
+    made_ready(trials, company.path)
     with pytest.raises(BundleError) as refused:
         trials.run(bad)
     assert (refused.value.code, refused.value.received) == ("TRIAL_FAILED", "exit status 1")
@@ -82,7 +103,7 @@ def test_where_a_fork_has_no_name_for_it_a_new_interpreter_is_asked(company, cop
 @pytest.mark.parametrize("hindered", ["stopped", "killed"])
 def test_one_that_does_not_answer_is_replaced_after_the_next_trial(company, trials, monkeypatch, hindered):
     monkeypatch.setattr(trial, "LONGEST_OF_READY_S", 1.0)
-    trials.prepare(company.path)
+    made_ready(trials, company.path)
     (ready,) = children()
     os.kill(ready, signal.SIGSTOP if hindered == "stopped" else signal.SIGKILL)
     if hindered == "killed":

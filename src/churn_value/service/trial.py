@@ -6,8 +6,9 @@ memory, processor time and patience, and not the worker that is answering caller
 
 Libraries and compiled loops take an interpreter seconds to load, a bundle a fraction of one. So ``--known FOLDER``
 loads them once, with a bundle that has passed, and tries each further bundle in a fork of itself, asked through its
-standard input. Its verdict is taken where it names one; for anything else a new interpreter is asked, which shares no
-lock and no memory with anybody.
+standard input. It loads them at the lowest priority, since the worker beside it is answering callers. Its verdict is
+taken where it names one; for anything else, and until it is ready, a new interpreter is asked, which shares no lock and
+no memory with anybody.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import churn_value
 from churn_value.errors import BundleError, ChurnValueError
@@ -29,7 +31,7 @@ LONGEST_S = 120.0
 LONGEST_OF_READY_S = 20.0
 CPU_S = 60
 MEMORY_BYTES = 8 << 30
-NICENESS = 5
+NICENESS, LOADING_NICENESS = 5, 19
 PASSED, REFUSED = 0, 3
 FIRST_TO_GO = "1000"
 END = b"\0"
@@ -49,7 +51,7 @@ class Trials:
     def __init__(self, longest_s: float = LONGEST_S) -> None:
         self._longest_s = longest_s
         self._ready: subprocess.Popen[bytes] | None = None
-        self._gave_up = False
+        self._gave_up = self._has_loaded = False
 
     def run(self, folder: Path) -> None:
         """Load a bundle and answer for its golden rows in a child process, and forget it.
@@ -86,7 +88,14 @@ class Trials:
             self.close()
         if self._ready is None and not self._gave_up:
             # In a session of its own, so that it can be ended together with its fork.
-            self._ready = _interpreter("--known", known, own_session=True)
+            self._ready, self._has_loaded = _interpreter("--known", known, own_session=True), False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an interpreter is there that has loaded everything: its first word is an empty one."""
+        if self._ready is not None and not self._has_loaded:
+            self._has_loaded = _told(self._ready, 0.0) == b""
+        return self._ready is not None and self._has_loaded
 
     def close(self) -> None:
         """End the interpreter that is ready."""
@@ -99,7 +108,7 @@ class Trials:
     def _of_ready(self, folder: Path) -> Verdict | None:
         """Verdict of the interpreter that is ready, if there is one and it names one."""
         self._gave_up = False
-        if self._ready is None:
+        if self._ready is None or not self.is_ready:
             return None
         told = _asked(self._ready, folder)
         if told is None or told[0] not in {PASSED, REFUSED}:
@@ -135,25 +144,34 @@ def _alone(folder: Path, longest_s: float) -> Verdict:
 
 
 def _asked(ready: subprocess.Popen[bytes], folder: Path) -> Verdict | None:
-    """Verdict of an interpreter that is ready or will be soon; None when it gives none in time."""
-    assert ready.stdin is not None and ready.stdout is not None  # noqa: S101, PT018 - both are pipes
-    told, until = b"", time.monotonic() + LONGEST_OF_READY_S
-    answer = select.poll()
-    answer.register(ready.stdout, select.POLLIN)
+    """Verdict of an interpreter that is ready; None when it gives none in time."""
+    assert ready.stdin is not None  # noqa: S101 - a pipe
     try:
         ready.stdin.write(os.fsencode(folder) + END)
         ready.stdin.flush()
-        while not told.endswith(END):
-            if not answer.poll(max(0.0, until - time.monotonic()) * 1e3):
-                return None
-            part = os.read(ready.stdout.fileno(), 4_096)
-            if not part:
-                return None
-            told += part
     except BrokenPipeError:
         return None
-    code, _, status = told[:-1].decode("ascii", "replace").rpartition(" ")
+    told = _told(ready, LONGEST_OF_READY_S)
+    if told is None:
+        return None
+    code, _, status = told.decode("ascii", "replace").rpartition(" ")
     return int(status), code
+
+
+def _told(ready: subprocess.Popen[bytes], longest_s: float) -> bytes | None:
+    """The next word of an interpreter, without its end; None when there is none in time."""
+    assert ready.stdout is not None  # noqa: S101 - a pipe
+    told, until = b"", time.monotonic() + longest_s
+    answer = select.poll()
+    answer.register(ready.stdout, select.POLLIN)
+    while not told.endswith(END):
+        if not answer.poll(max(0.0, until - time.monotonic()) * 1e3):
+            return None
+        part = os.read(ready.stdout.fileno(), 4_096)
+        if not part:
+            return None
+        told += part
+    return told.removesuffix(END)
 
 
 def _reaped(child: subprocess.Popen[bytes]) -> None:
@@ -192,13 +210,22 @@ def tried(folder: Path) -> int:
     return PASSED
 
 
-def ready_for_trials(known: Path) -> None:
-    """Try each folder that standard input names, in a fork; ends with the worker's end of the pipe."""
+def _load(known: Path) -> None:
+    """Load libraries and compiled loops; in a thread of its own, as its priority cannot be raised again."""
+    os.nice(LOADING_NICENESS - NICENESS)
     from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - the time this takes is why it is done once
     from churn_value.service.proof import prove  # noqa: PLC0415
 
     with suppress(ChurnValueError):  # gone since, it is not what is asked about
         prove(load_bundle(known), known)
+
+
+def ready_for_trials(known: Path) -> None:
+    """Try each folder that standard input names, in a fork; ends with the worker's end of the pipe."""
+    loading = Thread(target=_load, args=(known,))
+    loading.start()
+    loading.join()
+    os.write(sys.stdout.fileno(), END)
     asked = b""
     while part := os.read(sys.stdin.fileno(), 4_096):
         *folders, asked = (asked + part).split(END)
