@@ -87,8 +87,8 @@ class Trials:
             self._gave_up = True
             self.close()
         if self._ready is None and not self._gave_up:
-            # In a session of its own, so that it can be ended together with its fork.
-            self._ready, self._has_loaded = _interpreter("--known", known, own_session=True), False
+            # A group, to be ended together with its fork; in a session of its own its low priority would not count.
+            self._ready, self._has_loaded = _interpreter("--known", known, own_group=True), False
 
     @property
     def is_ready(self) -> bool:
@@ -117,7 +117,7 @@ class Trials:
         return told
 
 
-def _interpreter(*arguments: str | Path, own_session: bool = False) -> subprocess.Popen[bytes]:
+def _interpreter(*arguments: str | Path, own_group: bool = False) -> subprocess.Popen[bytes]:
     source = str(Path(churn_value.__file__).parents[1])
     paths = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(  # noqa: S603 - our own interpreter and a folder we resolved
@@ -126,7 +126,7 @@ def _interpreter(*arguments: str | Path, own_session: bool = False) -> subproces
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=own_session,
+        process_group=0 if own_group else None,
     )
 
 
