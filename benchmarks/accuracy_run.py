@@ -170,9 +170,9 @@ def run(
     if (out / SECONDS).exists():
         wall = float(json.loads((out / SECONDS).read_text()))
     done = status == 0 and (out / PREDICTIONS).exists()
-    note = (
-        "" if done else f"killed after {wall:,.0f} s" if longest_s and wall > longest_s else _last_line(out / "log.txt")
-    )
+    is_late = longest_s is not None and wall > longest_s
+    failure = f"killed after {wall:,.0f} s" if is_late else _last_line(out / "log.txt")
+    note = "" if done else failure
     return _written(out, system, means, status="done" if done else "failed", note=note, wall_s=wall, peak_mib=peak)
 
 
