@@ -3,9 +3,10 @@
     python -m benchmarks.events --config configs/completejourney.yaml
 
 Needs a champion and its scored features (`make demo`). The company's tables are loaded into a store of their own, in a
-folder that is thrown away. One event of a customer is appended and that customer scored, again and again; then
-customers of the scored table are answered in turns of fifty, with the log of answers and without, and the medians are
-compared. HTTP is not part of it. Writes ``benchmarks/results/events.json``.
+folder that is thrown away. One event of a customer is appended and that customer scored: once for customers drawn
+evenly from the scored table, then again and again for the one of them with the most events. Customers of the scored
+table are answered in turns of fifty, with the log of answers and without, and the medians are compared. HTTP is not
+part of it. Writes ``benchmarks/results/events.json``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from churn_value.cli import ConfigPath, main, stdout, table
@@ -52,19 +55,38 @@ def asked(serving: Serving, customer_id: str) -> Callable[[], object]:
     return lambda: exchange([Sent(body, OWN, "benchmark")], serving, now=datetime.now(UTC))
 
 
-def live(serving: Serving, customer_id: str) -> dict[str, list[float]]:
-    """Times of appending an event and of the score after it [ms]."""
-    found: dict[str, list[float]] = {"append": [], "score_from_events": []}
-    for number in range(ROUNDS + WARMING):
+def live(serving: Serving, customer_ids: Sequence[str]) -> dict[str, list[float]]:
+    """Times of appending an event of each customer and of the score after it [ms], and the customer's events."""
+    found: dict[str, list[float]] = {"append": [], "score_from_events": [], "events": []}
+    for number, customer_id in enumerate(customer_ids):
         now = datetime.now(UTC)
-        row = {"event_id": f"benchmark-{number}", "event_time": now.isoformat(), "amount": 10.0}
+        row = {"event_id": f"benchmark-{number}-{now.timestamp()}", "event_time": now.isoformat(), "amount": 10.0}
         document = {"items": [{"customer_id": customer_id, "events": {"purchases": [row]}}]}
-        appended = timed(lambda document=document, now=now: receive(document, serving, request_id="b", now=now))  # type: ignore[misc]
-        scored = timed(asked(serving, customer_id))
-        if number >= WARMING:
-            found["append"].append(appended)
-            found["score_from_events"].append(scored)
+        found["append"].append(timed(partial(receive, document, serving, request_id="benchmark", now=now)))
+        found["score_from_events"].append(timed(asked(serving, customer_id)))
+        found["events"].append(float(events_of(serving, customer_id)))
     return found
+
+
+def events_of(serving: Serving, customer_id: str) -> int:
+    """Events that a score of a customer is made from."""
+    return sum(len(rows) for rows in serving.events.rows([customer_id])[customer_id].values())
+
+
+def lived(serving: Serving, customer_ids: Sequence[str]) -> dict[str, float]:
+    """Medians over customers drawn evenly, and of the one of them with the most events [ms]; their events."""
+    drawn = customer_ids[:: max(1, len(customer_ids) // ROUNDS)][:ROUNDS]
+    live(serving, drawn[:WARMING])
+    typical = live(serving, drawn)
+    heaviest = live(serving, [drawn[int(np.argmax(typical["events"]))]] * ROUNDS)
+    return {
+        "append_p50_ms": statistics.median(typical["append"]),
+        "score_from_events_p50_ms": statistics.median(typical["score_from_events"]),
+        "score_from_events_p99_ms": statistics.quantiles(typical["score_from_events"], n=100)[-1],
+        "events_p50": statistics.median(typical["events"]),
+        "heaviest_score_from_events_p50_ms": statistics.median(heaviest["score_from_events"]),
+        "heaviest_events": heaviest["events"][0],
+    }
 
 
 class _Unlogged:
@@ -99,13 +121,12 @@ def measured(config: Config, settings: Settings, scratch: Path) -> dict[str, Any
     serving.start()
     ids = pd.read_parquet(own.scored_features(config.name), columns=["customer_id"])["customer_id"].tolist()
     try:
-        found = logged(serving, ids) | live(serving, ids[0])
+        found = {f"{name}_p50_ms": statistics.median(times) for name, times in logged(serving, ids).items()}
+        found |= lived(serving, ids)
     finally:
         serving.stop()
-    medians = {f"{name}_p50_ms": statistics.median(times) for name, times in found.items()}
-    medians["score_from_events_p99_ms"] = statistics.quantiles(found["score_from_events"], n=100)[-1]
-    share = medians["logged_p50_ms"] / medians["unlogged_p50_ms"] - 1
-    return {"rows_of_history": rows, "rounds": ROUNDS, **medians, "log_cost_share": share}
+    share = found["logged_p50_ms"] / found["unlogged_p50_ms"] - 1
+    return {"rows_of_history": rows, "rounds": ROUNDS, **found, "log_cost_share": share}
 
 
 def command(config: ConfigPath) -> None:

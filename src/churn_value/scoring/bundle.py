@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import yaml
@@ -40,6 +40,7 @@ from churn_value.scoring.golden import check_golden, golden_of
 from churn_value.scoring.model_shape import Model
 from churn_value.scoring.offered import Expected
 from churn_value.scoring.policy import Policy, policy_of
+from churn_value.scoring.policy_words import PolicyWords
 from churn_value.scoring.portrait import Shown
 from churn_value.scoring.quantities import FactColumns
 from churn_value.scoring.reason_groups import Grouping
@@ -49,7 +50,7 @@ from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addresse
 from churn_value.scoring.standing import Frozen
 from churn_value.scoring.stored_catalog import CatalogLike, StoredCatalog, StoredFeature, stored_catalog
 from churn_value.scoring.subscores import overall_thresholds
-from churn_value.scoring.wording import minor_units
+from churn_value.scoring.wording import Language, minor_units
 
 FORMAT = 2
 RECOMMENDER = "recommender.json"
@@ -108,6 +109,11 @@ class Bundle:
     def shown(self) -> Shown:
         """Which features a portrait shows."""
         return Shown.of(self.catalog.features)
+
+    @cached_property
+    def words(self) -> Mapping[Language, PolicyWords]:
+        """What the policy says, by language."""
+        return {language: PolicyWords.of(self.policy, language) for language in get_args(Language)}
 
     @cached_property
     def named(self) -> tuple[ModelName, PolicyName]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from churn_value.scoring.answer import Action
 from churn_value.scoring.offered import HabitTexts
-from churn_value.scoring.policy import Policy
+from churn_value.scoring.policy_words import PolicyWords
 from churn_value.scoring.portrait_parts import NextBest, Preferred
 from churn_value.scoring.wording import Language
 
@@ -51,12 +51,13 @@ def _parsed(text: object) -> list[list[str | float]] | None:
 
 
 def naming(
-    actions: Sequence[tuple[Action, ...]], habits: Sequence[Habits], policy: Policy, language: Language
+    actions: Sequence[tuple[Action, ...]], habits: Sequence[Habits], words: PolicyWords
 ) -> list[tuple[Action, ...]]:
     """Actions of each customer, those that the policy lets speak of the next best items naming them."""
-    speaking = {code for code, written in policy.actions.items() if written.about == "next_best"}
     return [
-        tuple(_named(one, known, language) if one.code in speaking else one for one in own) if known.next_best else own
+        tuple(_named(one, known, words.language) if one.code in words.name_items else one for one in own)
+        if known.next_best
+        else own
         for own, known in zip(actions, habits, strict=True)
     ]
 

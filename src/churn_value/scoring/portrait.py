@@ -14,7 +14,7 @@ import pandas as pd
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.habits_told import Habits
 from churn_value.scoring.lifecycle import expected_next_purchase
-from churn_value.scoring.policy import Policy
+from churn_value.scoring.policy_words import PolicyWords
 from churn_value.scoring.portrait_parts import (
     Attribute,
     Labelled,
@@ -31,8 +31,8 @@ from churn_value.scoring.wording import Language
 # A change of the mean score by less than five points of a hundred is noise of a few answers.
 STEADY_SHARE = 0.05
 _TRENDS = {
-    "en": {"rising": "rising", "steady": "steady", "falling": "falling"},
-    "zh": {"rising": "上升", "steady": "平稳", "falling": "下降"},
+    "en": {code: Labelled(code, code) for code in ("rising", "steady", "falling")},
+    "zh": {code: Labelled(code, text) for code, text in (("rising", "上升"), ("steady", "平稳"), ("falling", "下降"))},
 }
 
 
@@ -138,7 +138,7 @@ def satisfaction_of(
     for name in shown.changes:
         change = np.where(np.isnan(change), column(frame, name), change)
     asked = column(frame, "never_asked")
-    trends = {code: Labelled(code, text) for code, text in _TRENDS[language].items()}
+    trends = _TRENDS[language]
     rows = zip(level.tolist(), change.tolist(), facts["open_tickets"].tolist(), asked.tolist(), strict=True)
     return [
         Satisfaction(known(index), _trend(moved, trends), whole(issues), None if np.isnan(never) else never > 0)
@@ -177,8 +177,7 @@ def portraits(
     tags: Sequence[tuple[Labelled, ...]],
     *,
     shown: Shown,
-    policy: Policy,
-    language: Language,
+    words: PolicyWords,
 ) -> list[Portrait]:
     """Portrait of each customer, in order.
 
@@ -187,25 +186,25 @@ def portraits(
     subjects
         The rows.
     tags
-        Of each row, in `language`.
+        Of each row.
     shown
         Of the bundle's features: without any of a table its part of the portrait is null.
+    words
+        Of the policy, in the language of the portraits.
     """
     frame, facts, quantities = subjects.frame, subjects.facts, subjects.quantities
-    stages = {stage.code: Labelled(stage.code, stage.label.said(language)) for stage in policy.lifecycle}
-    segments = {segment.code: segment.label.said(language) for segment in policy.rfm.segments}
     since, gap = facts["days_since_last_purchase"], facts["mean_gap_days"]
     due = expected_next_purchase(since, gap).tolist()
     scores = zip(*(quantities[name].tolist() for name in "rfm"), strict=True)
     rhythms = map(_rhythm, subjects.as_of, since.tolist(), gap.tolist(), due)
     parts = zip(
-        profiles(frame, facts["tenure_days"], shown.attributes, language),
+        profiles(frame, facts["tenure_days"], shown.attributes, words.language),
         quantities["lifecycle"].tolist(),
         scores,
         quantities["segment"].tolist(),
         rhythms,
         subjects.habits,
-        satisfaction_of(facts, quantities["satisfaction"], frame, shown, language),
+        satisfaction_of(facts, quantities["satisfaction"], frame, shown, words.language),
         payment_of(facts, quantities["payment"], shown),
         tags,
         strict=True,
@@ -213,8 +212,8 @@ def portraits(
     return [
         Portrait(
             profile=profile,
-            lifecycle=stages[stage],
-            rfm=_rfm(cell, segment, segments),
+            lifecycle=words.stages[stage],
+            rfm=_rfm(cell, segment, words.segments),
             rhythm=rhythm,
             preferred_categories=own.categories,
             preferred_channels=own.channels,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +32,14 @@ class Values:
     """Feature values as they were offered, by place among the model's features."""
 
     features: tuple[Described, ...]
+    names: tuple[str, ...]
     rows: FeatureRows
     known: npt.NDArray[np.bool_]
     """Shape (n, k)."""
 
     def cell(self, place: int, row: int) -> float | str:
         """Value of a feature of a row."""
-        found: float | str = self.rows.cells(self.features[place].name).item(row)
+        found: float | str = self.rows.cells(self.names[place]).item(row)
         return found
 
 
@@ -46,12 +48,20 @@ def values_of(rows: pd.DataFrame | FeatureRows, features: Sequence[Described]) -
     if not isinstance(rows, FeatureRows):
         numbers = [f.name for f in features if f.dtype == "number"]
         rows = FeatureRows.of(rows, numbers, [f.name for f in features if f.dtype != "number"])
-    places = [rows.places.get(feature.name, -1) for feature in features]
+    names = tuple([feature.name for feature in features])
+    places, texts = _places(rows.names, names)
     known = ~np.isnan(rows.block[:, places]) if rows.names else np.empty((len(rows), len(features)), dtype=np.bool_)
-    for place, at in enumerate(places):
-        if at < 0:
-            known[:, place] = [text is not None for text in rows.texts[features[place].name].tolist()]
-    return Values(tuple(features), rows, known)
+    for place in texts:
+        known[:, place] = [text is not None for text in rows.texts[names[place]].tolist()]
+    return Values(tuple(features), names, rows, known)
+
+
+@lru_cache(maxsize=64)
+def _places(numbers: tuple[str, ...], names: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], tuple[int, ...]]:
+    """Place of each name among the numbers, and those of the names that are no number."""
+    at = {name: place for place, name in enumerate(numbers)}
+    texts = tuple(place for place, name in enumerate(names) if name not in at)
+    return np.array([at.get(name, 0) for name in names], dtype=np.int64), texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +159,7 @@ class Teller:
         self._peers, self._alike = peers, [EVERYBODY] * len(explained.base) if alike is None else alike
         self._phrasebook: Phrasebook = {} if phrasebook is None else phrasebook
         self._codes = [group.code for group in explained.groups]
-        self._top, self._echoes = top, _echoes(values.features)
+        self._top, self._echoes = top, _echoes(values.names)
         # As many more as may turn out to be told already.
         order, rows = explained.order[:, : top + len(self._echoes)], np.arange(len(explained.base))[:, None]
         self._order: list[list[int]] = order.tolist()
@@ -212,9 +222,10 @@ class Teller:
         return Spoken(feature.name, units, _shown(typical, units), named, said)
 
 
-def _echoes(features: Sequence[Described]) -> dict[int, int]:
+@lru_cache(maxsize=64)
+def _echoes(names: tuple[str, ...]) -> Mapping[int, int]:
     """Place of each feature that may echo another, and the place of that other."""
-    places = {feature.name: place for place, feature in enumerate(features)}
+    places = {name: place for place, name in enumerate(names)}
     named = reason_texts().echoes.items()
     return {places[one]: places[other] for one, other in named if one in places and other in places}
 

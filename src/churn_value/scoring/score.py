@@ -172,21 +172,21 @@ class _Scored:
 
 def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, threads: int) -> Batch:
     """Everything about the rows but reasons."""
-    policy, size = bundle.policy, len(rows.features)
+    policy, words, size = bundle.policy, bundle.words[language], len(rows.features)
     scored = _Scored.of(bundle, rows.features, rows.before, threads)
-    shown = shown_places(scored.placed, rows.set_by_hand, policy.tiers.levels)
+    shown = shown_places(scored.placed, rows.set_by_hand, policy.tiers.codes)
     quantities = scored.quantities | {"tier": coded(shown, policy.tiers.codes)}
-    worn = tags(policy, quantities, size, language)
+    worn = tags(policy, quantities, size, words)
     subjects = Subjects(rows.features, scored.facts, quantities, rows.as_of, rows.habits)
-    tiers = TierTeller(scored.placed, policy.tiers.levels, rows.before, language)
+    tiers = TierTeller(scored.placed, policy.tiers.codes, rows.before, words.tiers)
     return Batch(
         rows=rows.features,
         prediction=scored.prediction,
         cells=cells_of(quantities, scored.prediction),
         tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
-        portraits=portraits(subjects, worn, shown=bundle.shown, policy=policy, language=language),
-        actions=naming(actions(policy, quantities, size, language), rows.habits, policy, language),
-        disagreements=disagreements(policy, quantities, size, language),
+        portraits=portraits(subjects, worn, shown=bundle.shown, words=words),
+        actions=naming(actions(policy, quantities, size, words), rows.habits, words),
+        disagreements=disagreements(policy, quantities, size, words),
         levers=_levers(bundle, rows, language, threads) if levers else None,
     )
 

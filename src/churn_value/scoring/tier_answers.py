@@ -13,29 +13,25 @@ from churn_value.scoring.answer_tiers import NextTier, Tier, TierEntered, TierOv
 from churn_value.scoring.overrides import Override
 from churn_value.scoring.portrait import known
 from churn_value.scoring.previous import Previous
-from churn_value.scoring.sections import Level
 from churn_value.scoring.tiers import NOWHERE, Placed
-from churn_value.scoring.wording import Language
 
 LONGEST_HISTORY = 12
 
 
 def shown_places(
-    placed: Placed, set_by_hand: Sequence[Override | None], levels: Sequence[Level]
+    placed: Placed, set_by_hand: Sequence[Override | None], codes: Sequence[str]
 ) -> npt.NDArray[np.int64]:
     """Position of each customer's tier, where an override stands before what the policy gave. Shape (n,)."""
-    places = {level.code: place for place, level in enumerate(levels)}
-    by_hand = [NOWHERE if one is None else places[one.tier] for one in set_by_hand]
+    by_hand = [NOWHERE if one is None else codes.index(one.tier) for one in set_by_hand]
     return np.where(np.array(by_hand, dtype=np.int64) == NOWHERE, placed.tier, by_hand)
 
 
 class TierTeller:
     """Makes the tiers of a batch, in the order of its rows."""
 
-    def __init__(self, placed: Placed, levels: Sequence[Level], before: Previous, language: Language) -> None:
+    def __init__(self, placed: Placed, codes: Sequence[str], before: Previous, labels: Sequence[str]) -> None:
         self._placed, self._before = placed, before
-        self._codes = [level.code for level in levels]
-        self._labels = [level.label.said(language) for level in levels]
+        self._codes, self._labels = codes, labels
 
     def tiers(
         self,

@@ -6,9 +6,9 @@ memory, processor time and patience, and not the worker that is answering caller
 
 Libraries and compiled loops take an interpreter seconds to load, a bundle a fraction of one. So ``--known FOLDER``
 loads them once, with a bundle that has passed, and tries each further bundle in a fork of itself, asked through its
-standard input. It loads them at the lowest priority, since the worker beside it is answering callers. Its verdict is
-taken where it names one; for anything else, and until it is ready, a new interpreter is asked, which shares no lock and
-no memory with anybody.
+standard input. It loads them at the lowest priority, since the worker beside it is answering callers, and tries at the
+worker's own, since that takes half a second and a promotion waits for it. Its verdict is taken where it names one; for
+anything else, and until it is ready, a new interpreter is asked, which shares no lock and no memory with anybody.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def tried(folder: Path) -> int:
 
 def _load(known: Path) -> None:
     """Load libraries and compiled loops; in a thread of its own, as its priority cannot be raised again."""
-    os.nice(LOADING_NICENESS - NICENESS)
+    os.nice(LOADING_NICENESS)
     from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - the time this takes is why it is done once
     from churn_value.service.proof import prove  # noqa: PLC0415
 
@@ -248,13 +248,13 @@ def _in_fork(folder: Path) -> int:
 
 def main(arguments: list[str]) -> int:
     """Try one folder, or be ready to."""
-    os.nice(NICENESS)
     with suppress(OSError):  # Linux only
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     *known, folder = arguments
     if known:
         ready_for_trials(Path(folder))
         return PASSED
+    os.nice(NICENESS)
     return tried(Path(folder))
 
 
