@@ -1,5 +1,7 @@
 """The block of doubles says what the data frame says, and grouped sums are those of the plain loops: to the bit."""
 
+import functools
+import operator
 from dataclasses import replace
 
 import numpy as np
@@ -116,8 +118,7 @@ def test_sums_and_speakers_are_those_of_the_plain_loops(features):
     contributions = np.array([[cell for _, cell, _ in features] + [0.5]])
     known = np.array([[is_known for _, _, is_known in features]])
     grouping = Grouping.of(said)
-    sums = grouping.sums(contributions)
-    speakers = grouping.speakers(contributions, sums, known)
+    found, totals = grouping.weighed(contributions, known), []
     for position, group in enumerate(groups_of(said)):
         total, best, speaker = 0.0, -np.inf, -1
         for place in group.places:
@@ -126,7 +127,14 @@ def test_sums_and_speakers_are_those_of_the_plain_loops(features):
             toward = -contributions[0, place] if total < 0 else contributions[0, place]
             if known[0, place] and toward > best:
                 best, speaker = toward, place
-        assert (sums[0, position], speakers[0, position]) == (total, speaker)
+        assert (found.sums[0, position], found.speakers[0, position]) == (total, speaker)
+        totals.append(total)
+    sizes = list(map(abs, totals))
+    assert found.total.tolist() == [functools.reduce(operator.add, totals, 0.0)]
+    assert found.share[0].tolist() == pytest.approx([one / (sum(sizes) or 1.0) for one in sizes])
+    silent = [speaker < 0 for speaker in found.speakers[0]]
+    by_size = sorted(range(len(sizes)), key=lambda one: (silent[one], 0.0 if silent[one] else -sizes[one]))
+    assert found.order()[0].tolist() == by_size
 
 
 @given(cells, cells, st.booleans(), st.booleans(), st.lists(st.one_of(cells, st.just(np.nan)), max_size=5))

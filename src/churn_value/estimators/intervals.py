@@ -26,11 +26,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from churn_value.estimators import FloatArray
+from churn_value.estimators.compiled import compiled
 from churn_value.estimators.rows import Rows, customer_folds
 
 QUANTILES = np.linspace(0.0, 1.0, 101)
@@ -58,14 +60,32 @@ class Ratios:
 
     def tables(self, retained_minor: FloatArray) -> FloatArray:
         """Quantiles of each row's ratio, shape (n, 101), between those of the two groups next to it."""
-        place = np.log(np.maximum(retained_minor, 1e-9))
-        last = len(self.centres) - 1
-        above = np.clip(np.searchsorted(self.centres, place), 1, max(last, 1)) if last else np.zeros(len(place), int)
-        below = np.maximum(above - 1, 0)
-        gap = np.maximum(self.centres[above] - self.centres[below], 1e-12)
-        share = np.clip((place - self.centres[below]) / gap, 0.0, 1.0)[:, None]
-        mixed: FloatArray = (1 - share) * self.quantiles[below] + share * self.quantiles[above]
+        mixed = np.empty((len(retained_minor), self.quantiles.shape[1]))
+        _mix(self.centres, self.quantiles, _logs(retained_minor), mixed)
         return mixed
+
+
+def _logs(retained_minor: FloatArray) -> FloatArray:
+    logs: FloatArray = np.log(np.maximum(retained_minor, 1e-9))
+    return logs
+
+
+@compiled
+def _mix(centres: FloatArray, quantiles: FloatArray, places: FloatArray, mixed: FloatArray) -> None:
+    for row in range(len(places)):
+        below, above, share = _neighbours(centres, places[row])
+        for step in range(quantiles.shape[1]):
+            mixed[row, step] = (1 - share) * quantiles[below, step] + share * quantiles[above, step]
+
+
+@compiled
+def _neighbours(centres: FloatArray, place: float) -> tuple[int, int, float]:
+    """Groups below and above a place, and how far it is on the way between their centres, 0 to 1."""
+    last = len(centres) - 1
+    above = min(max(int(np.searchsorted(centres, place)), 1), last) if last > 0 else 0
+    below = max(above - 1, 0)
+    gap = max(centres[above] - centres[below], 1e-12)
+    return below, above, min(max((place - centres[below]) / gap, 0.0), 1.0)
 
 
 def fit_ratios(retained_minor: FloatArray, amount_minor: FloatArray) -> Ratios:
@@ -78,17 +98,6 @@ def fit_ratios(retained_minor: FloatArray, amount_minor: FloatArray) -> Ratios:
     groups = np.array_split(np.arange(len(order)), int(np.clip(len(order) // ROWS_PER_GROUP, 1, MOST_GROUPS)))
     centres = np.asarray([np.median(place[rows]) for rows in groups])
     return Ratios(centres, np.asarray([np.quantile(ratio[rows], QUANTILES) for rows in groups]))
-
-
-def _row_interp(at: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Value at `at` (n,) of each row's line through (x, y[row]); x has equal steps from 0 to 1."""
-    steps = len(x) - 1
-    place = np.clip(at, 0.0, 1.0) * steps
-    left = np.minimum(place.astype(np.int64), steps - 1)
-    rows = np.arange(len(at))
-    low, high = y[rows, left], y[rows, left + 1]
-    value: FloatArray = low + (place - left) * (high - low)
-    return value
 
 
 def _transform(ratio: FloatArray, tables: FloatArray) -> FloatArray:
@@ -125,15 +134,15 @@ class Intervals:
 
     def bounds(self, churn_probability: FloatArray, retained_minor: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Lower and upper end, each (n,) [minor units]; 0 <= lower <= expected <= upper on every row."""
-        expected = (1 - churn_probability) * retained_minor
-        level = np.asarray(self.levels)[np.searchsorted(np.asarray(self.edges_minor), expected, side="right")]
-        central = churn_probability < (1 - self.level) / 2
-        tables = self.ratios.tables(retained_minor)
-        low = np.where(central, (1 - level) / 2, 0.0)
-        high = np.where(central, (1 + level) / 2, level)
-        lower = retained_minor * _mixture(low, churn_probability, tables)
-        upper = retained_minor * _mixture(high, churn_probability, tables)
-        return np.minimum(lower, expected), np.maximum(upper, expected)
+        ends = np.empty((2, len(retained_minor)))
+        _ends(churn_probability, retained_minor, _logs(retained_minor), self._learned, ends)
+        return ends[0], ends[1]
+
+    @cached_property
+    def _learned(self) -> _Learned:
+        ratios = self.ratios
+        edges, levels = np.asarray(self.edges_minor, np.float64), np.asarray(self.levels, np.float64)
+        return _Learned(self.level, ratios.centres, ratios.quantiles, edges, levels)
 
     def to_json(self) -> dict[str, Any]:
         """Content as JSON values."""
@@ -154,12 +163,49 @@ class Intervals:
         return cls(float(content["level"]), ratios, tuple(content["edges_minor"]), tuple(content["levels"]))
 
 
-def _mixture(u: FloatArray, churn_probability: FloatArray, tables: FloatArray) -> FloatArray:
-    """Quantile u (n,) of the mixture, in multiples of value_if_retained; never negative."""
+class _Learned(NamedTuple):
+    """What `Intervals` holds, as arrays."""
+
+    level: float
+    centres: FloatArray
+    quantiles: FloatArray
+    edges: FloatArray
+    levels: FloatArray
+
+
+@compiled
+def _ends(
+    churn_probability: FloatArray,
+    retained: FloatArray,
+    places: FloatArray,
+    learned: _Learned,
+    ends: FloatArray,
+) -> None:
+    for row in range(len(retained)):
+        p = churn_probability[row]
+        expected = (1 - p) * retained[row]
+        level = learned.levels[np.searchsorted(learned.edges, expected, side="right")]
+        central = p < (1 - learned.level) / 2
+        low, high = ((1 - level) / 2, (1 + level) / 2) if central else (0.0, level)
+        ends[0, row] = min(retained[row] * _mixture(low, p, places[row], learned), expected)
+        ends[1, row] = max(retained[row] * _mixture(high, p, places[row], learned), expected)
+
+
+@compiled
+def _mixture(u: float, churn_probability: float, place: float, learned: _Learned) -> float:
+    """Quantile u of the mixture, in multiples of value_if_retained; never negative."""
     among_stayers = (u - churn_probability) / (1 - churn_probability)
-    ratio = _row_interp(np.maximum(among_stayers, 0.0), QUANTILES, tables)
-    value: FloatArray = np.where(among_stayers <= 0, 0.0, np.maximum(ratio, 0.0))
-    return value
+    if among_stayers <= 0:
+        return 0.0
+    below, above, share = _neighbours(learned.centres, place)
+    steps = learned.quantiles.shape[1] - 1
+    step = min(among_stayers, 1.0) * steps
+    left = min(int(step), steps - 1)
+    quantiles = learned.quantiles
+    from_ = (1 - share) * quantiles[below, left] + share * quantiles[above, left]
+    to = (1 - share) * quantiles[below, left + 1] + share * quantiles[above, left + 1]
+    ratio: float = from_ + (step - left) * (to - from_)
+    return max(ratio, 0.0)
 
 
 def _held_out_places(rows: Rows, p: FloatArray, retained: FloatArray, seed: int) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,62 +45,83 @@ class Grouping:
         G groups.
     order
         Places of the features, group after group, shape (k,).
-    member
-        Group of each of `order`, shape (k,).
     starts
-        Where each group begins in `order`, shape (G,).
+        Where each group begins in `order`, and the end of the last, shape (G + 1,).
     """
 
     groups: tuple[Group, ...]
     order: Places
-    member: Places
     starts: Places
 
     @classmethod
     def of(cls, features: Sequence[Described]) -> Self:
         """Grouping of a model's features."""
         groups = groups_of(features)
-        sizes = [len(group.places) for group in groups]
         order = _whole([place for group in groups for place in group.places])
-        starts = _whole([0, *accumulate(sizes)][:-1])
-        return cls(groups, order, np.repeat(np.arange(len(groups)), sizes), starts)
+        return cls(groups, order, _whole([0, *accumulate(len(group.places) for group in groups)]))
 
-    def sums(self, contributions: Floats) -> Floats:
-        """Sum of each group's contributions, added one column after the other so that bits do not depend on the batch.
+    def weighed(self, contributions: Floats, known: npt.NDArray[np.bool_]) -> Weighed:
+        """What each group counts for, row by row, so that bits do not depend on the batch.
 
         Parameters
         ----------
         contributions
             Shape (n, k + 1), base last.
-
-        Returns
-        -------
-        ndarray of shape (n, G)
+        known
+            Which features have a value, shape (n, k).
         """
-        sums = np.zeros((len(contributions), len(self.groups)))
-        _add(contributions, self.order, self.member, sums)
-        return sums
-
-    def speakers(self, contributions: Floats, sums: Floats, known: npt.NDArray[np.bool_]) -> Places:
-        """Place of each group's feature that says most: the largest contribution in the direction of the group's sum.
-
-        Only features with a value speak, the first of equal ones; -1 where none has. Shape (n, G).
-        """
-        own, there = contributions[:, self.order], known[:, self.order]
-        toward = np.where(there, np.where((sums < 0)[:, self.member], -own, own), -np.inf)
-        most = np.maximum.reduceat(toward, self.starts, axis=1)
-        nobody = len(self.order)
-        first = np.where(there & (toward == most[:, self.member]), np.arange(nobody), nobody)
-        place = np.append(self.order, NOBODY)
-        found: Places = place[np.minimum.reduceat(first, self.starts, axis=1)]
+        shape = (len(contributions), len(self.groups))
+        found = Weighed(np.zeros(shape), np.empty(shape, np.int64), np.empty(shape), np.empty(shape[0]))
+        _weigh(contributions, known, self.order, self.starts, found)
         return found
 
 
+class Weighed(NamedTuple):
+    """What groups count for; arrays of shape (n, G), `total` of shape (n,).
+
+    Attributes
+    ----------
+    sums
+        Of the contributions of each group's features, added one after the other.
+    speakers
+        Place of each group's feature that says most: the largest contribution in the direction of the group's sum. Only
+        features with a value speak, the first of equal ones; -1 where none has.
+    share
+        Size of each group's sum over the total of sizes, 0 to 1.
+    total
+        Sum of `sums`.
+    """
+
+    sums: Floats
+    speakers: Places
+    share: Floats
+    total: Floats
+
+    def order(self) -> Places:
+        """Groups by size of their sum, largest first, those without a speaker last; ties in catalog order."""
+        ranked: Places = np.argsort(-np.where(self.speakers >= 0, np.abs(self.sums), -1.0), axis=1, kind="stable")
+        return ranked
+
+
 @compiled
-def _add(contributions: Floats, order: Places, member: Places, sums: Floats) -> None:
+def _weigh(contributions: Floats, known: npt.NDArray[np.bool_], order: Places, starts: Places, found: Weighed) -> None:
     for row in range(len(contributions)):
-        for place in range(len(order)):
-            sums[row, member[place]] += contributions[row, order[place]]
+        total = size = 0.0
+        for group in range(len(starts) - 1):
+            for place in order[starts[group] : starts[group + 1]]:
+                found.sums[row, group] += contributions[row, place]
+            moved = found.sums[row, group]
+            speaker, most = NOBODY, -np.inf
+            for place in order[starts[group] : starts[group + 1]]:
+                toward = -contributions[row, place] if moved < 0 else contributions[row, place]
+                if known[row, place] and (speaker == NOBODY or toward > most):
+                    speaker, most = place, toward
+            found.speakers[row, group] = speaker
+            total += moved
+            size += abs(moved)
+        found.total[row] = total
+        for group in range(len(starts) - 1):
+            found.share[row, group] = abs(found.sums[row, group]) / (size if size > 0 else 1.0)
 
 
 def _whole(values: Sequence[int]) -> Places:

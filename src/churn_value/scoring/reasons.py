@@ -20,7 +20,7 @@ from churn_value.scoring.answer import Importance, Reason, Sum
 from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
 from churn_value.scoring.quantities import Described, Floats
 from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing, reason_texts
-from churn_value.scoring.reason_groups import Group, Grouping
+from churn_value.scoring.reason_groups import Group, Grouping, Weighed
 from churn_value.scoring.wording import Language, minor_units
 
 HIGH_SHARE, MEDIUM_SHARE, LEAST_SHARE = 0.25, 0.10, 0.02
@@ -70,19 +70,15 @@ class Explained:
 
     head: Head
     groups: tuple[Group, ...]
-    sums: Floats
+    weighed: Weighed
     order: npt.NDArray[np.int64]
-    """Groups by size of their sum, largest first; ties in catalog order. Shape (n, number of groups)."""
-    speakers: npt.NDArray[np.int64]
-    share: Floats
-    """Size of each group's sum over the total of sizes, 0 to 1. Shape (n, number of groups)."""
+    """See `Weighed.order`. Shape (n, number of groups)."""
     base: Floats
-    total: Floats
     raw: Floats
 
     def books(self, row: int) -> Sum:
         """Base, sum of contributions and raw score of a row."""
-        return Sum(SCALES[self.head], float(self.base[row]), float(self.total[row]), float(self.raw[row]))
+        return Sum(SCALES[self.head], float(self.base[row]), float(self.weighed.total[row]), float(self.raw[row]))
 
 
 def explained(
@@ -102,14 +98,8 @@ def explained(
         Of the same features; None works it out.
     """
     grouping = grouping or Grouping.of(values.features)
-    sums = grouping.sums(contributions)
-    speakers = grouping.speakers(contributions, sums, values.known)
-    sizes = np.abs(sums)
-    # Accumulated, for a sum may add in another order for one row than for many.
-    total, size = (np.add.accumulate(parts, axis=1)[:, -1] for parts in (sums, sizes))
-    share = sizes / np.where(size > 0, size, 1.0)[:, None]
-    order = np.argsort(-np.where(speakers >= 0, sizes, -1.0), axis=1, kind="stable")
-    return Explained(head, grouping.groups, sums, order, speakers, share, contributions[:, -1], total, raw)
+    weighed = grouping.weighed(contributions, values.known)
+    return Explained(head, grouping.groups, weighed, weighed.order(), contributions[:, -1], raw)
 
 
 def _importance(share: float) -> Importance:
@@ -163,9 +153,9 @@ class Teller:
         # As many more as may turn out to be told already.
         order, rows = explained.order[:, : top + len(self._echoes)], np.arange(len(explained.base))[:, None]
         self._order: list[list[int]] = order.tolist()
-        self._sums: list[list[float]] = explained.sums[rows, order].tolist()
-        self._share: list[list[float]] = explained.share[rows, order].tolist()
-        self._speakers: list[list[int]] = explained.speakers[rows, order].tolist()
+        self._sums: list[list[float]] = explained.weighed.sums[rows, order].tolist()
+        self._share: list[list[float]] = explained.weighed.share[rows, order].tolist()
+        self._speakers: list[list[int]] = explained.weighed.speakers[rows, order].tolist()
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """The top reasons of a row, largest first, each fact once; fewer where little is known."""

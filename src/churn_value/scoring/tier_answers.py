@@ -18,9 +18,7 @@ from churn_value.scoring.tiers import NOWHERE, Placed
 LONGEST_HISTORY = 12
 
 
-def shown_places(
-    placed: Placed, set_by_hand: Sequence[Override | None], codes: Sequence[str]
-) -> npt.NDArray[np.int64]:
+def shown_places(placed: Placed, set_by_hand: Sequence[Override | None], codes: Sequence[str]) -> npt.NDArray[np.int64]:
     """Position of each customer's tier, where an override stands before what the policy gave. Shape (n,)."""
     by_hand = [NOWHERE if one is None else codes.index(one.tier) for one in set_by_hand]
     return np.where(np.array(by_hand, dtype=np.int64) == NOWHERE, placed.tier, by_hand)
