@@ -43,7 +43,7 @@ def _prepare(folder: Path, bundle_folder: Path, features: Path, customers: int) 
     model = load_bundle(bundle_folder).model
     if not isinstance(model, HurdleModel):
         raise TypeError(model)
-    heads = [list(model.churn.trees.texts)]
+    heads = [list(model.churn.texts)]
     if model.value is not None:
         heads.append([text for part in model.value.parts for text in part.trees.texts])
     told = {

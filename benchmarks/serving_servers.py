@@ -61,7 +61,7 @@ def prepared(config: Config, settings: Settings, champion: Path, folder: Path, p
     model = load_bundle(champion).model
     if not isinstance(model, HurdleModel):
         raise TypeError(model)
-    heads = {"churn": list(model.churn.trees.texts)}
+    heads = {"churn": list(model.churn.texts)}
     if model.value is not None:
         heads["value"] = [text for part in model.value.parts for text in part.trees.texts]
     names = tuple(model.design.names)

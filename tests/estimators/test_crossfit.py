@@ -8,7 +8,16 @@ from simulated_customers import CATALOG, frame
 
 from churn_value.estimators import crossfit
 from churn_value.estimators.churn import BINARY, fit_churn
-from churn_value.estimators.crossfit import FOLDS, WARY, crossed, crossed_regressions, on_one_date, settings_tried
+from churn_value.estimators.crossfit import (
+    DENSE,
+    FOLDS,
+    SCATTERED,
+    WARY,
+    crossed,
+    crossed_regressions,
+    kinds_tried,
+    on_one_date,
+)
 from churn_value.estimators.design import Design
 from churn_value.estimators.linear.regression import fit_linear
 from churn_value.estimators.metrics import log_loss
@@ -38,14 +47,36 @@ def test_one_date_is_told_from_two(snapshot):
     assert not on_one_date(two)
 
 
-def test_of_two_settings_the_one_with_the_lower_out_of_fold_loss_is_taken(snapshot):
+def test_settings_are_blended_by_what_they_are_worth_out_of_fold(snapshot):
     folds, growing = snapshot
     views = FoldViews(folds, growing.categories)
     hopeless = TreeParams(num_leaves=2, learning_rate=0.001, max_rounds=11, patience=1)
     alone = fit_churn(views, growing, None).final
     for usual, beside in ((growing.params, hopeless), (hopeless, growing.params)):
-        chosen = fit_churn(views, replace(growing, params=usual), None, beside=beside).final
-        assert chosen.trees.texts == alone.trees.texts
+        chosen = fit_churn(views, replace(growing, params=usual), None, beside=[beside]).final
+        assert chosen.texts == alone.texts
+        assert chosen.weights == pytest.approx(alone.weights, abs=0.05)
+    both = fit_churn(views, growing, None, beside=[growing.params.over({"random_thresholds": True})]).final
+    assert len(both.trees) == 2
+    assert len(both.weights) == 3
+    assert sum(both.weights) == pytest.approx(1)
+    matrix = folds.together.matrix[:50]
+    assert both.contributions(matrix).sum(axis=1) == pytest.approx(both.raw(matrix), abs=1e-9)
+    assert type(both).from_files(*both.to_files()) == both
+
+
+def test_thresholds_drawn_at_random_help_where_they_err_elsewhere():
+    """A smooth slope: steps at drawn places, averaged, follow it better than the same steps of the best fit."""
+    rng = np.random.default_rng(5)
+    matrix = rng.normal(size=(3_000, 4))
+    p = 1 / (1 + np.exp(-1.2 * matrix.sum(axis=1)))
+    churned = (rng.random(3_000) < p).astype(np.float64)
+    names = np.array([f"c{number}" for number in range(3_000)], dtype=object)
+    rows = Rows(matrix, churned, np.zeros(3_000), names, np.zeros(3_000, dtype=np.int64))
+    growing = Growing(TreeParams(), (), (7,), 1)
+    found = [crossed(rows, BINARY, replace(growing, params=one)).raw for one in (DENSE, SCATTERED)]
+    loss = [log_loss(churned, 1 / (1 + np.exp(-raw))) for raw in (*found, np.mean(found, axis=0))]
+    assert loss[2] < loss[0]
 
 
 def coded(codes: int, rows: int = 3_000, seed: int = 1) -> Rows:
@@ -61,12 +92,13 @@ def coded(codes: int, rows: int = 3_000, seed: int = 1) -> Rows:
 def test_the_wary_kin_of_a_setting_is_tried_only_where_a_category_has_many_texts():
     usual, dense = TreeParams(), TreeParams(num_leaves=31)
     places = tuple(range(1, 13))
-    assert settings_tried(usual, dense, coded(10), places) == [usual, dense]
-    assert settings_tried(usual, usual, coded(10), places) == [usual]
-    assert settings_tried(usual, dense, coded(11), ()) == [usual, dense]
-    assert settings_tried(usual, dense, coded(11), places) == [usual, dense, usual.over(WARY), dense.over(WARY)]
+    both, wary = (usual, dense), (usual.over(WARY), dense.over(WARY))
+    assert kinds_tried(both, coded(10), places) == [both]
+    assert kinds_tried((usual, usual), coded(10), places) == [(usual,)]
+    assert kinds_tried(both, coded(11), ()) == [both]
+    assert kinds_tried(both, coded(11), places) == [both, wary]
     nothing_known = replace(coded(11), matrix=np.full((3_000, 13), np.nan))
-    assert settings_tried(usual, dense, nothing_known, places) == [usual, dense]
+    assert kinds_tried(both, nothing_known, places) == [both]
 
 
 def test_many_codes_that_say_nothing_cost_less_under_the_wary_setting_and_it_is_taken():
@@ -78,7 +110,7 @@ def test_many_codes_that_say_nothing_cost_less_under_the_wary_setting_and_it_is_
     early = rows.days == rows.days[0]
     early[2_000:] = False
     views = FoldViews(Folds(rows.where(early), rows.where(~early)), growing.categories)
-    assert "[cat_smooth: 100]" in fit_churn(views, growing, None).final.trees.texts[0]
+    assert "[cat_smooth: 100]" in fit_churn(views, growing, None).final.texts[0]
 
 
 def test_a_fifth_is_scored_by_parts_fitted_on_the_other_four(snapshot):
@@ -117,7 +149,7 @@ def test_the_head_of_one_date_has_cross_fitted_rounds_and_no_recentring(snapshot
     fitted = fit_churn(FoldViews(folds, growing.categories), growing, None)
     assert fitted.final.calibration == fitted.honest.calibration
     assert fitted.final.weights == fitted.honest.weights
-    assert fitted.final.trees.rounds == crossed(folds.together, BINARY, growing).rounds
+    assert fitted.final.trees[0].rounds == crossed(folds.together, BINARY, growing).rounds
     assert sum(fitted.final.weights) == pytest.approx(1)
 
 

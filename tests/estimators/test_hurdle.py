@@ -183,7 +183,7 @@ def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not
     model = fitted(**curved)
     assert model.churn.weights[1] < 0.5 * usual[1]
     truth = ((later.noise > 0) != (later.days_since_last_purchase > 40)).to_numpy(dtype=float)
-    trees_alone = model.churn.trees.raw(model.design.matrix(later))
+    trees_alone = model.churn.trees[0].raw(model.design.matrix(later))
     assert metrics.auc(truth, model.predict(later).churn_probability) > max(
         0.97, metrics.auc(truth, trees_alone) - 0.002
     )

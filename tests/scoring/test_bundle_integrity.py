@@ -164,14 +164,23 @@ def test_a_crash_while_writing_leaves_nothing_that_looks_like_a_bundle(tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_predicts_otherwise_than_its_golden_rows_is_refused(made):
-    def drifted(files):
+def drifted_by(amount):
+    def read(files):
         model = LinearModel.from_files(files)
-        return LinearModel(model.with_value, (np.nextafter(model.base[0], 0), model.base[1]))
+        return LinearModel(model.with_value, (model.base[0] + amount, model.base[1]))
 
-    with pytest.raises(BundleError, match="another churn_raw in row") as caught:
-        load_bundle(made, read_model=drifted)
+    return read
+
+
+@pytest.mark.parametrize("amount", [1e-6, -1e-6, np.nan, np.inf])
+def test_a_model_that_predicts_otherwise_than_its_golden_rows_is_refused(made, amount):
+    with pytest.raises(BundleError, match=r"another churn_raw in row 0: .* instead of") as caught:
+        load_bundle(made, read_model=drifted_by(amount))
     assert caught.value.code == "GOLDEN_ROWS_DIFFER"
+
+
+def test_a_processor_that_rounds_otherwise_is_no_other_model(made):
+    assert load_bundle(made, read_model=drifted_by(1e-13)).version == loaded(made).version
 
 
 def test_a_model_that_lost_its_value_head_is_refused(made):

@@ -1,4 +1,4 @@
-"""The churn head: a weighted mean of raw log-odds, and a calibration fitted on later rows. No class weights.
+"""Fitting the churn head: its parts, their weights, and a calibration fitted on later rows. No class weights.
 
 The parts are averaged boosters over two views of the features (see `views`), a ridge logistic regression, and where
 churn is silence a Pareto/NBD. Their raw scores are log-odds in which contributions are additive, and so is their
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
 
 import numpy as np
 
@@ -19,7 +18,8 @@ from churn_value.errors import TooLittleData
 from churn_value.estimators import FloatArray
 from churn_value.estimators.binned import Target
 from churn_value.estimators.calibration import Calibration, fit_calibration, fit_family, recentred
-from churn_value.estimators.crossfit import crossed, crossed_regressions, on_one_date, settings_tried
+from churn_value.estimators.churn_head import ChurnHead
+from churn_value.estimators.crossfit import Crossed, crossed, crossed_regressions, kinds_tried, on_one_date
 from churn_value.estimators.linear.regression import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
@@ -35,76 +35,9 @@ PENALTIES = (0.3, 0.03, 0.003)
 MOST_LINEAR_ROWS = 40_000
 # Enough to choose among a few settings; what is chosen is cross-fitted on all rows.
 MOST_CHOICE_ROWS = 15_000
+# Of what boosters move a score by: those that move it less would cost every answer their trees for nothing to be seen.
+LEAST_SHARE = 0.05
 PRIOR_WEIGHTS = {"trees": 0.6, "linear": 0.3, "silence": 0.1}
-
-Part = Trees | Linear | Silence
-
-
-@dataclass(frozen=True)
-class ChurnHead:
-    """P(churn within the horizon).
-
-    Attributes
-    ----------
-    trees, linear, silence
-        The parts; there is no silence where churn is something else, or nothing was bought.
-    weights
-        Of the parts that are there, in this order; they sum to 1.
-    calibration
-        Monotone map of the weighted mean to the probability.
-    """
-
-    trees: Trees
-    linear: Linear
-    silence: Silence | None
-    weights: tuple[float, ...]
-    calibration: Calibration
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """Parts that are there, in the order of their weights."""
-        return (self.trees, self.linear) if self.silence is None else (self.trees, self.linear, self.silence)
-
-    def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
-        """Log-odds before calibration, shape (n,)."""
-        return self._mean([part.raw(matrix, threads=threads) for part in self.parts])
-
-    def probability(self, raw: FloatArray) -> FloatArray:
-        """Calibrated probability of raw log-odds, shape (n,), strictly between 0 and 1."""
-        return self.calibration.probability(raw)
-
-    def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
-        """Additive contributions to the raw log-odds, shape (n, k + 1), base last."""
-        return self._mean([part.contributions(matrix, threads=threads) for part in self.parts])
-
-    def _mean(self, scores: list[FloatArray]) -> FloatArray:
-        # Added one by one: a matrix product may add in another order for one row than for many.
-        total = np.zeros(1)
-        for weight, score in zip(self.weights, scores, strict=True):
-            total = total + weight * score
-        return total
-
-    def to_files(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """JSON content, and the boosters' texts by file name."""
-        files = {f"churn_{place}.txt": text.encode() for place, text in enumerate(self.trees.texts)}
-        content = {
-            "rounds": list(self.trees.rounds),
-            "linear": self.linear.to_json(),
-            "silence": None if self.silence is None else self.silence.to_json(),
-            "weights": list(self.weights),
-            "calibration": self.calibration.to_json(),
-        }
-        return content, files
-
-    @classmethod
-    def from_files(cls, content: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """Head that `to_files` described."""
-        rounds = tuple(content["rounds"])
-        texts = tuple(files[f"churn_{place}.txt"].decode() for place in range(len(rounds)))
-        silence = None if content["silence"] is None else Silence.from_json(content["silence"])
-        calibration = Calibration.from_json(content["calibration"])
-        weights = tuple(float(weight) for weight in content["weights"])
-        return cls(Trees(texts, rounds), Linear.from_json(content["linear"]), silence, weights, calibration)
 
 
 def refuse_one_class(churned: FloatArray, fold: str) -> None:
@@ -144,7 +77,7 @@ class SilenceSettings:
 
 
 def fit_churn(
-    views: FoldViews, growing: Growing, silence: SilenceSettings | None, *, beside: TreeParams | None = None
+    views: FoldViews, growing: Growing, silence: SilenceSettings | None, *, beside: Sequence[TreeParams] = ()
 ) -> ChurnFit:
     """Churn head: stopped early, weighted and calibrated on the calibration rows, then refitted on all rows.
 
@@ -157,7 +90,7 @@ def fit_churn(
     silence
         Of the Pareto/NBD; null leaves it out.
     beside
-        Other settings that boosters are tried with on a single date (see `crossfit`).
+        Other settings that boosters are grown with on a single date (see `crossfit`).
 
     Notes
     -----
@@ -170,7 +103,7 @@ def fit_churn(
     train, calibration, every = folds.train, folds.calibration, views.together.rows
     refuse_one_class(train.churned, "train")
     if silence is None and on_one_date(folds):
-        return _fit_on_one_date(folds, growing, beside or growing.params)
+        return _fit_on_one_date(folds, growing, (growing.params, *beside))
     later = calibration.matrix
     stopped = views.stopped(_target, BINARY, growing)
     penalty, linear = _best_regression(train, calibration, growing)
@@ -178,7 +111,7 @@ def fit_churn(
     honest = _weighted(stopped, linear, btyd, calibration, growing.threads)
     final = replace(
         honest,
-        trees=fit_views(views.together, _target, BINARY, growing, stopped.rounds),
+        trees=(fit_views(views.together, _target, BINARY, growing, stopped.rounds),),
         linear=_regressions(every, growing, (penalty,))[penalty],
         silence=None if silence is None else fit_silence(every, silence.places, silence.horizon_days),
     )
@@ -188,17 +121,20 @@ def fit_churn(
     return ChurnFit(replace(honest, calibration=chosen), replace(final, calibration=centred))
 
 
-def _fit_on_one_date(folds: Folds, growing: Growing, beside: TreeParams) -> ChurnFit:
+def _fit_on_one_date(folds: Folds, growing: Growing, settings: Sequence[TreeParams]) -> ChurnFit:
     """Head whose settings, rounds, weights and map are learned by cross-fitting; the honest one shares them."""
     rows = folds.together
     few = rows.thinned(MOST_CHOICE_ROWS, growing.seeds[0])
-    found = _crossed_blend(few, growing, settings_tried(growing.params, beside, rows, growing.categories))
+    found = _crossed_blend(few, growing, kinds_tried(settings, rows, growing.categories))
     if len(few) < len(rows):
-        found = _crossed_blend(rows, growing, [found.growing.params])
+        found = _crossed_blend(rows, growing, [found.settings])
     chosen = fit_calibration(found.raw, rows.churned, rows.customers, seed=growing.seeds[0], standard_errors=0.0)
 
     def head(rows: Rows) -> ChurnHead:
-        trees = fit_trees(_sample(rows), BINARY, found.growing, rounds=found.rounds)
+        own = zip(found.settings, found.rounds, strict=True)
+        trees = tuple(
+            fit_trees(_sample(rows), BINARY, replace(growing, params=one), rounds=rounds) for one, rounds in own
+        )
         linear = _regressions(rows, growing, (found.penalty,))[found.penalty]
         return ChurnHead(trees, linear, None, tuple(found.weights.tolist()), chosen)
 
@@ -211,50 +147,61 @@ class _Blended:
 
     Attributes
     ----------
-    growing, rounds, penalty
-        Settings of the boosters and their trees; penalty of the regression.
+    settings, rounds, penalty
+        Settings of boosters and the trees of each; penalty of the regression.
     weights, raw
-        Of the parts; log-odds of the blend, (n,).
+        Of the parts, boosters first; log-odds of the blend, (n,).
     loss
         Log-loss of the blend after a Platt map.
     """
 
-    growing: Growing
-    rounds: tuple[int, ...]
+    settings: tuple[TreeParams, ...]
+    rounds: tuple[tuple[int, ...], ...]
     penalty: float
     weights: FloatArray
     raw: FloatArray
     loss: float
 
 
-def _crossed_blend(rows: Rows, growing: Growing, tried: Sequence[TreeParams]) -> _Blended:
-    """Cross-fitted parts: the regression with the best penalty, and the boosters in the setting that blends best."""
+def _crossed_blend(rows: Rows, growing: Growing, kinds: Sequence[tuple[TreeParams, ...]]) -> _Blended:
+    """Cross-fitted parts: the regression with the best penalty, and the kind of boosters that blends best with it."""
     regressions = crossed_regressions(rows, growing, PENALTIES, MOST_LINEAR_ROWS)
     penalty = min(PENALTIES, key=lambda one: _loss_after_map(regressions[one], rows.churned))
     linear = regressions[penalty]
 
-    def blended(params: TreeParams) -> _Blended:
-        own = replace(growing, params=params)
-        trees = crossed(rows, BINARY, own)
-        weights = stacked(np.column_stack([trees.raw, linear]), rows.churned, _prior(("trees", "linear")))
-        raw: FloatArray = weights[0] * trees.raw + weights[1] * linear
-        return _Blended(own, trees.rounds, penalty, weights, raw, _loss_after_map(raw, rows.churned))
+    def blended(grown: Mapping[TreeParams, Crossed]) -> _Blended:
+        scores = np.column_stack([*(one.raw for one in grown.values()), linear])
+        weights = stacked(scores, rows.churned, _prior(len(grown)))
+        moves = (weights * scores.std(axis=0))[:-1]
+        least = min(LEAST_SHARE * moves.sum(), moves.max())
+        heavy = {params: grown[params] for params, moved in zip(grown, moves, strict=True) if moved >= least}
+        if len(heavy) < len(grown):
+            return blended(heavy)
+        raw: FloatArray = np.add.accumulate(weights * scores, axis=1)[:, -1]
+        rounds = tuple(one.rounds for one in grown.values())
+        return _Blended(tuple(grown), rounds, penalty, weights, raw, _loss_after_map(raw, rows.churned))
 
-    return min((blended(params) for params in tried), key=lambda one: one.loss)
+    tried = ({one: crossed(rows, BINARY, replace(growing, params=one)) for one in kind} for kind in kinds)
+    return min(map(blended, tried), key=lambda one: one.loss)
 
 
-def _prior(names: Sequence[str]) -> FloatArray:
-    """Weights of some parts to start from, summing to 1."""
-    prior = np.asarray([PRIOR_WEIGHTS[name] for name in names])
-    shares: FloatArray = prior / prior.sum()
+def _prior(settings: int) -> FloatArray:
+    """Weights to start from of so many settings of boosters and a regression."""
+    return _shares([*[PRIOR_WEIGHTS["trees"] / settings] * settings, PRIOR_WEIGHTS["linear"]])
+
+
+def _shares(weights: Sequence[float]) -> FloatArray:
+    """Weights that sum to 1."""
+    found = np.asarray(weights, dtype=np.float64)
+    shares: FloatArray = found / found.sum()
     return shares
 
 
 def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration: Rows, threads: int) -> ChurnHead:
     """Head of fitted parts, weighted on rows they have not seen."""
     names = ("trees", "linear") if silence is None else ("trees", "linear", "silence")
-    prior = _prior(names)
-    head = ChurnHead(trees, linear, silence, tuple(prior.tolist()), IDENTITY)
+    prior = _shares([PRIOR_WEIGHTS[name] for name in names])
+    head = ChurnHead((trees,), linear, silence, tuple(prior.tolist()), IDENTITY)
     if not _has_both_classes(calibration):
         return head
     scores = np.column_stack([part.raw(calibration.matrix, threads=threads) for part in head.parts])

@@ -27,8 +27,9 @@ import pandas as pd
 from churn_value.config import Config
 from churn_value.errors import TRAIN_AGAIN, BundleError, ConfigError, OutdatedBundle
 from churn_value.estimators import FloatArray
-from churn_value.estimators.churn import ChurnFit, ChurnHead, SilenceSettings, fit_churn
-from churn_value.estimators.crossfit import DENSE
+from churn_value.estimators.churn import ChurnFit, SilenceSettings, fit_churn
+from churn_value.estimators.churn_head import ChurnHead
+from churn_value.estimators.crossfit import beside
 from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.estimators.folds import folds_of
@@ -42,7 +43,7 @@ from churn_value.estimators.value import STAYING_FLOOR, ValueHead, ValueSettings
 from churn_value.estimators.views import FoldViews
 
 MODEL_FILE = "model.json"
-FORMAT = 2
+FORMAT = 3
 SEED_STEP = 1_000_003
 
 
@@ -244,7 +245,7 @@ def fit(
     silence = None if places is None else SilenceSettings(places, days)
     growing = Growing(TreeParams.of(churn_params), design.category_places, seeds, config.tuning.threads)
     views = FoldViews(folds, design.category_places)
-    churn = fit_churn(views, growing, silence, beside=DENSE.over(churn_params))
+    churn = fit_churn(views, growing, silence, beside=beside(churn_params))
     if not config.has_value:
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))

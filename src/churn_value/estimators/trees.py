@@ -46,6 +46,9 @@ class TreeParams:
     category_smooth, category_l2, category_picks
         Rows of the whole that a category's mean is smoothed with, ridge on leaf values of a split by categories, and
         categories at most on one side of it.
+    random_thresholds
+        Whether each split has the best of one threshold a feature, drawn at random, instead of the best of all (Geurts,
+        Ernst & Wehenkel 2006, Machine Learning 63, doi:10.1007/s10994-006-6226-1).
     max_rounds
         Trees at most; early stopping takes fewer.
     patience
@@ -61,6 +64,7 @@ class TreeParams:
     category_smooth: float = 20.0
     category_l2: float = 10.0
     category_picks: int = 32
+    random_thresholds: bool = False
     max_rounds: int = 1_000
     patience: int = 40
 
@@ -114,6 +118,7 @@ def lightgbm_params(params: TreeParams, objective: Objective, *, seed: int, thre
         "cat_smooth": params.category_smooth,
         "cat_l2": params.category_l2,
         "max_cat_threshold": params.category_picks,
+        "extra_trees": params.random_thresholds,
         "min_data_per_group": 50,
         "max_bin": MAX_BIN,
         "feature_pre_filter": False,
