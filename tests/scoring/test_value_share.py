@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
@@ -76,9 +78,7 @@ def test_a_bundle_written_before_the_shares_takes_them_from_its_sample(tmp_path)
     reference = loaded(written(tmp_path)).reference
     sample = reference.sample_facts()["expected_value_minor"]
     older = {name: cuts for name, cuts in reference.thresholds.items() if name != "value_share"}
-    aged = type(reference)(
-        **{name: getattr(reference, name) for name in type(reference).__slots__} | {"thresholds": older}
-    )
+    aged = replace(reference, thresholds=older)
     assert aged.value_thresholds == value_thresholds_of(sample) == reference.value_thresholds
 
 

@@ -25,6 +25,7 @@ from scipy.special import logit
 
 from churn_value.estimators import FloatArray
 from churn_value.estimators.btyd import History, ParetoNbd, fit_pareto_nbd
+from churn_value.estimators.compiled import compiled
 from churn_value.estimators.rows import Rows
 
 FEATURES = ("frequency", "recency_days", "T_days")
@@ -48,11 +49,19 @@ _STEPS = np.array(
 
 def history_of(columns: FloatArray) -> History:
     """Histories of (n, 3) frequency, recency and age [days]; a row's does not depend on the others."""
-    known = np.where(np.isnan(columns), 0.0, columns)
-    frequency = np.maximum(known[:, 0], 0.0)
-    age = np.maximum(known[:, 2], YOUNGEST_DAYS)
-    last = np.where(frequency > 0, np.minimum(np.maximum(known[:, 1], 0.0), age), 0.0)
-    return History(frequency, last, age, np.ones_like(age))
+    read = np.empty((3, len(columns)))
+    _read(columns, read)
+    return History(read[0], read[1], read[2], np.ones(len(columns)))
+
+
+@compiled
+def _read(columns: FloatArray, read: FloatArray) -> None:
+    for row in range(len(columns)):
+        frequency, last, age = columns[row]
+        frequency = 0.0 if np.isnan(frequency) else max(frequency, 0.0)
+        age = YOUNGEST_DAYS if np.isnan(age) else max(age, YOUNGEST_DAYS)
+        last = 0.0 if np.isnan(last) else max(last, 0.0)
+        read[0, row], read[1, row], read[2, row] = frequency, min(last, age) if frequency > 0 else 0.0, age
 
 
 @dataclass(frozen=True)

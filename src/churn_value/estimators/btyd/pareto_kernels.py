@@ -79,3 +79,29 @@ def log_bracket(  # noqa: PLR0917 - compiled code takes its arguments by place
         other = second[row] + np.log((r[row] + x[row]) / total * late[row])
         larger = max(one, other)
         out[row] = larger + np.log1p(np.exp(min(one, other) - larger)) if np.isfinite(larger) else larger
+
+
+@compiled
+def silence(  # noqa: PLR0917 - compiled code takes its arguments by place
+    population: tuple[float, float, float, float],
+    x: FloatArray,
+    tx: FloatArray,
+    T: FloatArray,
+    horizon: float,
+    terms: int,
+    out: FloatArray,
+) -> None:
+    """P(no purchase in the horizon) of each history, into `out`; see `ParetoNbd.no_purchase`. All of shape (n,)."""
+    r, alpha, s, beta = population
+    rows = len(out)
+    shapes, bracket = np.full(rows, s), np.empty(rows)
+    log_bracket(np.full(rows, r), np.full(rows, alpha), shapes, np.full(rows, beta), x, tx, T, terms, bracket)
+    alive = np.empty(rows)
+    for row in range(rows):
+        surviving = -(r + x[row]) * np.log(alpha + T[row]) - s * np.log(beta + T[row])
+        alive[row] = np.exp(min(surviving - bracket[row], 0.0))
+    nothing = np.zeros(rows)
+    log_bracket(r + x, alpha + T, shapes, beta + T, nothing, nothing, np.full(rows, horizon), terms, bracket)
+    for row in range(rows):
+        newcomer = (r + x[row]) * np.log(alpha + T[row]) + s * np.log(beta + T[row])
+        out[row] = 1 - alive[row] * (1 - np.exp(min(newcomer + bracket[row], 0.0)))

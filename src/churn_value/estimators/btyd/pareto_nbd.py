@@ -17,7 +17,7 @@ from scipy.special import gammaln
 
 from churn_value.estimators import FloatArray
 from churn_value.estimators.btyd.history import History, refuse_empty
-from churn_value.estimators.btyd.pareto_kernels import fraction, log_bracket
+from churn_value.estimators.btyd.pareto_kernels import fraction, log_bracket, silence
 from churn_value.estimators.btyd.search import maximise
 
 STARTS = ((0.6, 0.3, 0.6, 0.3), (2.0, 0.5, 0.3, 1.0), (0.3, 0.05, 1.5, 3.0))
@@ -60,29 +60,6 @@ def _hypergeometric_of_one(b: FloatArray, c: FloatArray, z: FloatArray, terms: i
 
 
 @dataclass(frozen=True)
-class _Rates:
-    """Parameters of one or of many populations: the posterior of each customer is again such a population."""
-
-    r: float | FloatArray
-    alpha: float | FloatArray
-    s: float | FloatArray
-    beta: float | FloatArray
-    terms: int
-
-
-def _column(value: float | FloatArray, rows: int) -> FloatArray:
-    return np.ascontiguousarray(value) if isinstance(value, np.ndarray) else np.full(rows, value)
-
-
-def _log_bracket(rates: _Rates, x: FloatArray, tx: FloatArray, T: FloatArray) -> FloatArray:
-    """Log of the likelihood's bracket, shape (n,); see `pareto_kernels.log_bracket`."""
-    r, alpha, s, beta = (_column(value, len(x)) for value in (rates.r, rates.alpha, rates.s, rates.beta))
-    bracket = np.empty(len(x))
-    log_bracket(r, alpha, s, beta, _column(x, len(x)), _column(tx, len(x)), _column(T, len(x)), rates.terms, bracket)
-    return bracket
-
-
-@dataclass(frozen=True)
 class ParetoNbd:
     """A fitted Pareto/NBD.
 
@@ -102,22 +79,26 @@ class ParetoNbd:
     beta: float
     fallback: str | None = None
 
-    @property
-    def _rates(self) -> _Rates:
-        return _Rates(self.r, self.alpha, self.s, self.beta, _terms(self.alpha, self.beta))
+    def _log_bracket(self, history: History) -> FloatArray:
+        """Log of the likelihood's bracket, shape (n,); see `pareto_kernels.log_bracket`."""
+        r, alpha, s, beta = (np.full(len(history), value) for value in (self.r, self.alpha, self.s, self.beta))
+        x, tx, T = (np.ascontiguousarray(part) for part in (history.frequency, history.recency, history.T))
+        bracket = np.empty(len(T))
+        log_bracket(r, alpha, s, beta, x, tx, T, _terms(self.alpha, self.beta), bracket)
+        return bracket
 
     def log_likelihood(self, history: History) -> FloatArray:
         """Of each history, shape (n,)."""
         x = history.frequency
         constant = gammaln(self.r + x) - gammaln(self.r) + self.r * np.log(self.alpha) + self.s * np.log(self.beta)
-        total: FloatArray = constant + _log_bracket(self._rates, x, history.recency, history.T)
+        total: FloatArray = constant + self._log_bracket(history)
         return total
 
     def alive(self, history: History) -> FloatArray:
         """P(still a customer at T), shape (n,), 0 to 1: the share of the bracket that the surviving term is."""
         x, T = history.frequency, history.T
         surviving = -(self.r + x) * np.log(self.alpha + T) - self.s * np.log(self.beta + T)
-        p: FloatArray = np.exp(np.minimum(surviving - _log_bracket(self._rates, x, history.recency, T), 0.0))
+        p: FloatArray = np.exp(np.minimum(surviving - self._log_bracket(history), 0.0))
         return p
 
     def expected_purchases(self, history: History, horizon: float) -> FloatArray:
@@ -144,14 +125,10 @@ class ParetoNbd:
         silence has the likelihood L of a newcomer of that population buying nothing in `horizon`:
         ``1 - P(alive) (1 - L)``.
         """
-        x, T = history.frequency, history.T
-        shape, alpha, beta = self.r + x, self.alpha + T, self.beta + T
-        nothing = np.zeros_like(T)
-        bracket = _log_bracket(
-            _Rates(shape, alpha, self.s, beta, self._rates.terms), nothing, nothing, np.full_like(T, horizon)
-        )
-        silent = np.exp(np.minimum(shape * np.log(alpha) + self.s * np.log(beta) + bracket, 0.0))
-        p: FloatArray = 1 - self.alive(history) * (1 - silent)
+        population, horizon = (self.r, self.alpha, self.s, self.beta), float(horizon)
+        x, tx, T = (np.ascontiguousarray(part) for part in (history.frequency, history.recency, history.T))
+        p = np.empty(len(T))
+        silence(population, x, tx, T, horizon, _terms(self.alpha, self.beta), p)
         return p
 
 
