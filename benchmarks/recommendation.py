@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from churn_value.cli import main, stderr, stdout, step, table
 from churn_value.config import Config
-from churn_value.dataset import observed_through
 from churn_value.errors import DataContractError
 from churn_value.provenance import commit
 from churn_value.recommendation.baskets import Baskets, baskets, item_kind
@@ -29,6 +28,7 @@ from churn_value.recommendation.learning import MOST_HORIZON_DAYS, recommender_f
 from churn_value.recommendation.ranking import ndcg_at, recall_at, top_places
 from churn_value.recommendation.recommender import Recommender, bought_of
 from churn_value.settings import Settings
+from churn_value.split import observed_through
 from churn_value.tables.load import Tables, load_tables
 from churn_value.yaml_files import read_yaml
 

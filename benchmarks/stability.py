@@ -23,7 +23,7 @@ import typer
 
 from churn_value.cli import main, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import features_at, observed_through
+from churn_value.dataset import features_at
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import PREVIOUS
 from churn_value.monitoring.reversals import Reversals, reversals
@@ -33,6 +33,7 @@ from churn_value.scoring.policy import policy_of
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
 from churn_value.settings import Settings
+from churn_value.split import observed_through
 from churn_value.tables.company import company_tables
 from churn_value.tables.synthetic import simulate
 from churn_value.tracking.exported import champion_folder

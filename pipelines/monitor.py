@@ -10,7 +10,7 @@ import pandas as pd
 
 from churn_value.cli import ConfigPath, Overrides, main, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import features_at, observed_through, outcomes_for
+from churn_value.dataset import features_at, outcomes_for
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.monitoring.drift import feature_drift
@@ -20,6 +20,7 @@ from churn_value.monitoring.outcomes import by_band, is_mature, matured, summary
 from churn_value.scoring.bundle import Bundle, load_bundle
 from churn_value.scoring.wording import minor_units
 from churn_value.settings import Settings
+from churn_value.split import observed_through
 from churn_value.tables.company import company_tables
 from churn_value.tables.load import Tables
 from churn_value.tracking.exported import champion_folder_or_refuse

@@ -12,11 +12,12 @@ from churn_value.campaign.archive import CampaignArchive
 from churn_value.campaign.read_out import ReadOut, read_out
 from churn_value.cli import ConfigPath, Overrides, main, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import observed_through, outcomes_for
+from churn_value.dataset import outcomes_for
 from churn_value.errors import TooLittleData
 from churn_value.monitoring.outcomes import is_mature, matured
 from churn_value.scoring.wording import minor_units
 from churn_value.settings import Settings
+from churn_value.split import observed_through
 from churn_value.tables.company import company_tables
 
 

@@ -12,7 +12,6 @@ import typer
 
 from churn_value.cli import ConfigPath, Overrides, main, progress, stdout, step, table
 from churn_value.config import Config, load_config
-from churn_value.dataset import observed_through
 from churn_value.features.suited import catalog_of
 from churn_value.monitoring.archive import ScoreArchive
 from churn_value.monitoring.base_run import CHUNK_ROWS, KINDS, BaseRun
@@ -24,6 +23,7 @@ from churn_value.scoring.override_report import TITLES, as_table, listed, own_ti
 from churn_value.scoring.overrides import TierOverrides, overrides_for
 from churn_value.service.store import ROWS_PER_GROUP
 from churn_value.settings import Settings
+from churn_value.split import observed_through
 from churn_value.tables.company import company_tables
 from churn_value.tracking.exported import champion_folder_or_refuse
 

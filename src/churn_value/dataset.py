@@ -20,11 +20,11 @@ from churn_value.labels import labels
 from churn_value.manifest import manifest_of
 from churn_value.snapshots import fold_of_customer, newest, snapshot_rows
 from churn_value.spine import spine
+from churn_value.split import observed_through, split_for
 from churn_value.tables.load import Tables
-from churn_value.timeline import Split, learnable_days, plan_split, usual_step
+from churn_value.timeline import Split
 
 KEYS = ["customer_id", "as_of"]
-LEAST_HISTORY_DAYS = 28
 _COHORT_TABLE = {"purchased": "purchases", "visited": "visits", "active_contract": "contracts"}
 
 
@@ -62,31 +62,6 @@ class Dataset:
     def learned_days(self) -> int:
         """Length of the outcome windows learned from; the test's is ``horizon_days`` of the configuration."""
         return int(self.manifest["learned_days"])
-
-
-def observed_through(config: Config, tables: Tables) -> date:
-    """First day not observed: as configured, else the day after the last event."""
-    return config.dates.observed_through or tables.span[1]
-
-
-def split_for(config: Config, tables: Tables) -> Split:
-    """as_of dates of the folds, given by hand or planned from the span of the data."""
-    given, start, through = config.dates.as_of, tables.span[0], observed_through(config, tables)
-    learned = config.dates.learned_days or config.horizon_days
-    if given is not None:
-        return Split(given.train, given.calibration, given.test, learned, given.refit)
-    if config.dates.learned_days is None and config.churn.definition == "no_purchase":
-        learned = learnable_days((through - start).days, config.horizon_days, config.dates.min_history_days)
-    return plan_split(
-        start,
-        through,
-        horizon_days=config.horizon_days,
-        step_days=config.dates.step_days or usual_step(learned),
-        min_history_days=config.dates.min_history_days or max(LEAST_HISTORY_DAYS, learned // 3),
-        max_train_dates=config.dates.max_train_dates,
-        calibration_dates=config.dates.calibration_dates,
-        learned_days=learned,
-    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ ROOMS = (
     "features",
     "labels",
     "spine",
+    "split",
     "snapshots",
     "manifest",
     "dataset",

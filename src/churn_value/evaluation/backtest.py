@@ -15,11 +15,12 @@ from typing import Any
 import ibis
 
 from churn_value.config import Config
-from churn_value.dataset import Made, made, observed_through, split_for
+from churn_value.dataset import Made, made
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.evaluation.replay import MONTH_DAYS
 from churn_value.features.clocks import CLOCKS
 from churn_value.features.windows import median_gap, windows_for
+from churn_value.split import observed_through, split_for
 from churn_value.tables.load import Tables
 from churn_value.timeline import usual_step
 

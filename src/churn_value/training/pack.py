@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from churn_value.config import Config
-from churn_value.dataset import Dataset, observed_through
+from churn_value.dataset import Dataset
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.evaluation.grade import grade
 from churn_value.evaluation.results import MODEL, Evaluation
@@ -16,6 +16,7 @@ from churn_value.recommendation.learning import recommender_for
 from churn_value.scoring.bundle import write_bundle
 from churn_value.scoring.policy import load_policy
 from churn_value.scoring.reference import Reference
+from churn_value.split import observed_through
 from churn_value.tables.load import Tables
 
 GOLDEN_ROWS = 40

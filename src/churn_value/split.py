@@ -1,0 +1,56 @@
+"""Which as_of dates a company's tables are parted by: as configured, or planned from the span of the events."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from churn_value.config import Config
+from churn_value.errors import ConfigError
+from churn_value.tables.load import Tables
+from churn_value.timeline import Split, learnable_days, plan_split, usual_step
+
+LEAST_HISTORY_DAYS = 28
+
+
+def observed_through(config: Config, tables: Tables) -> date:
+    """First day not observed: as configured, else the day after the last event.
+
+    Raises
+    ------
+    ConfigError
+        ``OBSERVED_AFTER_THE_EVENTS``, when nobody did anything for a whole horizon before the configured day, so that
+        everybody would have left.
+    """
+    through, after_last = config.dates.observed_through, tables.span[1]
+    if through is None:
+        return after_last
+    silent = (through - after_last).days
+    if config.churn.definition == "no_purchase" and silent >= config.horizon_days:
+        raise ConfigError(
+            "events must reach to within a horizon of the day they are observed through",
+            code="OBSERVED_AFTER_THE_EVENTS",
+            where=f"{config.source_file}: dates.observed_through",
+            received=f"{through}, {silent} days after the last event, with horizon_days {config.horizon_days}",
+            remedy=f"leave it out, or set it to {after_last}",
+        )
+    return through
+
+
+def split_for(config: Config, tables: Tables) -> Split:
+    """as_of dates of the folds, given by hand or planned from the span of the data."""
+    given, start, through = config.dates.as_of, tables.span[0], observed_through(config, tables)
+    learned = config.dates.learned_days or config.horizon_days
+    if given is not None:
+        return Split(given.train, given.calibration, given.test, learned, given.refit)
+    if config.dates.learned_days is None and config.churn.definition == "no_purchase":
+        learned = learnable_days((through - start).days, config.horizon_days, config.dates.min_history_days)
+    return plan_split(
+        start,
+        through,
+        horizon_days=config.horizon_days,
+        step_days=config.dates.step_days or usual_step(learned),
+        min_history_days=config.dates.min_history_days or max(LEAST_HISTORY_DAYS, learned // 3),
+        max_train_dates=config.dates.max_train_dates,
+        calibration_dates=config.dates.calibration_dates,
+        learned_days=learned,
+    )
