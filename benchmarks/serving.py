@@ -4,9 +4,10 @@
 
 Feature rows go in; a score and the five largest reasons of each head come out. Ours gives the whole governed answer
 besides. FastAPI, the BentoML tutorial and `mlflow models serve` run pandas, LightGBM and shap, in the environment of
-`requirements/serving_peers.in`. Closed loop: each connection asks again when answered. Open loop: Poisson arrivals at
-half of a way's own closed-loop rate, latency from the planned arrival. Needs a champion and its scored features
-(`make demo`). Writes ``benchmarks/results/serving.json``.
+`requirements/serving_peers.in`. All are up at once on one core, and each load goes to one way after the other. Closed
+loop: each connection asks again when answered. Open loop: Poisson arrivals at half of a way's own closed-loop rate,
+latency from the planned arrival. Needs a champion and its scored features (`make demo`). Writes
+``benchmarks/results/serving.json``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +37,8 @@ RESULTS = Path(__file__).parent / "results" / "serving.json"
 OURS = "churn_value"
 HALF = 0.5
 OPEN_CONNECTIONS = 64
+# What servers go on loading after their first answer should not meet the first load.
+SETTLING_S = 20.0
 HEADS = ("way", "loop", "connections", "list", "reasons", "p50 ms", "p99 ms", "requests/s", "customers/s", "refused")
 
 
@@ -67,22 +72,32 @@ def _row(name: str, loop: str, load: tuple[int, int], seen: Summary, *, reasons:
     return {**told, **seen.to_json()}
 
 
-def measured(given: Prepared, name: str, plan: Plan, cores: tuple[int, int]) -> Iterator[dict[str, Any]]:
-    """Every load on one way: closed loops, then the open loop at half its rate, with and without reasons."""
-    client, server = cores
-    with served(given, name, server) as port, pinned(client):
-        for reasons in (True, False):
-            rate = 0.0
-            for connections, size in plan.closed():
-                asked = target(given, name, port, size=size, explain=reasons)
-                _warmed(name, asked, size, explain=reasons)
-                seen = closed(asked, connections=connections, seconds=plan.seconds).summary(size)
-                rate = max(rate, seen.requests_per_s) if size == 1 else rate
-                yield _row(name, "closed", (connections, size), seen, reasons=reasons)
-            asked = target(given, name, port, size=1, explain=reasons)
-            planned = arrivals(HALF * rate, 2 * plan.seconds)
-            held = opened(asked, connections=OPEN_CONNECTIONS, planned=planned).summary(1)
-            yield _row(name, "open", (OPEN_CONNECTIONS, 1), held, reasons=reasons)
+def measured(given: Prepared, ports: Mapping[str, int], plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """Every load on every way, one way right after the other: the speed of a shared machine changes within minutes.
+
+    Closed loops, then the open loop at half of a way's rate, with reasons and without.
+    """
+    for reasons in (True, False):
+        rates = dict.fromkeys(ports, 0.0)
+        for connections, size in plan.closed():
+            with step(f"{connections} at once, lists of {size:,}, {'with' if reasons else 'without'} reasons"):
+                rows = []
+                for name, port in ports.items():
+                    asked = target(given, name, port, size=size, explain=reasons)
+                    _warmed(name, asked, size, explain=reasons)
+                    seen = closed(asked, connections=connections, seconds=plan.seconds).summary(size)
+                    rates[name] = max(rates[name], seen.requests_per_s) if size == 1 else rates[name]
+                    rows.append(_row(name, "closed", (connections, size), seen, reasons=reasons))
+            yield rows
+        yield [_held(given, name, port, plan, rates[name], reasons=reasons) for name, port in ports.items()]
+
+
+def _held(given: Prepared, name: str, port: int, plan: Plan, rate: float, *, reasons: bool) -> dict[str, Any]:
+    """The open loop on one way, at half of its rate."""
+    asked = target(given, name, port, size=1, explain=reasons)
+    planned = arrivals(HALF * rate, 2 * plan.seconds)
+    held = opened(asked, connections=OPEN_CONNECTIONS, planned=planned).summary(1)
+    return _row(name, "open", (OPEN_CONNECTIONS, 1), held, reasons=reasons)
 
 
 def ratios(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -137,15 +152,20 @@ def command(
     """Measure all ways; write benchmarks/results/serving.json."""
     settings, loaded = Settings.from_environment(), load_config(config)
     champion = champion_folder_or_refuse(settings.exported(loaded.name), loaded.name)
-    plan, cores, rows = QUICK if quick else Plan(), _cores(), []
+    plan, cores, rows = QUICK if quick else Plan(), _cores(), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as scratch:
         given = prepared(loaded, settings, champion, Path(scratch), peer_python)
-        for name in WAYS:
-            with step(f"asking {name}"):
-                for row in measured(given, name, plan, cores):
-                    rows.append(row)
-                    told = {"config": loaded.name, "commit": commit(), "quick": quick, "features": len(given.names)}
-                    _keep({**told, "one_core_each": cores[0] != cores[1], "ratios": {}, "rows": rows})
+        with ExitStack() as up:
+            ports = {}
+            for name in WAYS:
+                with step(f"starting {name}"):
+                    ports[name] = up.enter_context(served(given, name, cores[1]))
+            time.sleep(0 if quick else SETTLING_S)
+            up.enter_context(pinned(cores[0]))
+            for more in measured(given, ports, plan):
+                rows += more
+                told = {"config": loaded.name, "commit": commit(), "quick": quick, "features": len(given.names)}
+                _keep({**told, "one_core_each": cores[0] != cores[1], "ratios": {}, "rows": rows})
     _keep({**json.loads(RESULTS.read_text()), "ratios": ratios(rows)})
     show(rows)
 

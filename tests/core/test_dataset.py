@@ -8,6 +8,7 @@ from churn_value.config import Config
 from churn_value.dataset import _within_budget, build_dataset, features_at, features_for, keys_at
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.snapshots import fold_of_customer
+from churn_value.split import observed_through
 from churn_value.tables.load import load_tables, tables_from_frames
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -259,3 +260,24 @@ def test_a_horizon_too_long_to_learn_on_is_labelled_whole_at_the_test_date_and_s
             inside = own[(own["day"] >= row.as_of) & (own["day"] < row.as_of + pd.Timedelta(days=days))]
             assert row.churned == float(inside.empty)
             assert row.value_minor == pytest.approx(100 * inside["amount"].sum())
+
+
+def observed_until(through, **changes):
+    return config(dates={**config().dates.model_dump(), "observed_through": through}, **changes)
+
+
+def test_a_day_observed_through_long_after_the_last_event_is_refused(tables):
+    after_last = tables.span[1]
+    with pytest.raises(ConfigError, match="within a horizon") as caught:
+        build_dataset(observed_until(after_last + timedelta(days=30)), tables)
+    assert caught.value.code == "OBSERVED_AFTER_THE_EVENTS"
+    assert f"set it to {after_last}" in str(caught.value)
+    # A day less, and whoever bought on the last day has not left yet.
+    assert observed_through(observed_until(after_last + timedelta(days=29)), tables) == after_last + timedelta(days=29)
+    # Who left may be written down without an event for months.
+    labelled = observed_until(
+        after_last + timedelta(days=90),
+        churn={"definition": "label"},
+        tables={"purchases": {"path": "-"}, "snapshots": {"path": "-"}},
+    )
+    assert observed_through(labelled, tables) == after_last + timedelta(days=90)

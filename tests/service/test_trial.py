@@ -163,3 +163,20 @@ def test_a_trial_is_bounded_in_memory_and_processor_time(monkeypatch):
     assert bounds[trial.resource.RLIMIT_CPU] == trial.CPU_S
     assert bounds[trial.resource.RLIMIT_AS] == trial.MEMORY_BYTES
     assert bounds["alarm"] == trial.LONGEST_S
+
+
+def test_a_container_that_allows_less_bounds_the_trial_itself(company):
+    """To raise a bound is nobody's right: a trial that tried to would refuse every champion."""
+    tighter = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30)); "
+    tries = "from churn_value.service.trial import main; sys.exit(main(sys.argv[1:]))"
+    found = subprocess.run([sys.executable, "-c", tighter + tries, str(company.path)], check=False)
+    assert found.returncode == trial.PASSED
+
+
+def test_a_system_that_cannot_bound_memory_tries_all_the_same(monkeypatch):
+    def refused(*_):
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(trial.resource, "setrlimit", refused)
+    monkeypatch.setattr(trial.signal, "alarm", lambda _: None)
+    assert trial._bound() is None

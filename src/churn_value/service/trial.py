@@ -191,9 +191,17 @@ def _failed(received: str) -> BundleError:
 def _bound() -> None:
     """Give up what a trial does not need; whatever happens to its parent, it ends."""
     signal.alarm(int(LONGEST_S))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    _at_most(resource.RLIMIT_CPU, CPU_S)
+    _at_most(resource.RLIMIT_CORE, 0)
+    _at_most(resource.RLIMIT_AS, MEMORY_BYTES)
+
+
+def _at_most(what: int, most: int) -> None:
+    """Bound a resource; a bound that is tighter already stays."""
+    _, hard = resource.getrlimit(what)
+    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with suppress(ValueError):  # macOS lets nobody bound the address space
+        resource.setrlimit(what, (bound, bound))
 
 
 def tried(folder: Path) -> int:
