@@ -4,7 +4,7 @@
 
 Feature rows go in; a score and the five largest reasons of each head come out. Ours gives the whole governed answer
 besides. FastAPI, the BentoML tutorial and `mlflow models serve` run pandas, LightGBM and shap, in the environment of
-`requirements/serving_peers.in`. All are up at once on one core, and each load goes to one way after the other. Closed
+`requirements/serving_peers.in`. All are up at once on one core, and each load goes to them in short turns. Closed
 loop: each connection asks again when answered. Open loop: Poisson arrivals at half of a way's own closed-loop rate,
 latency from the planned arrival. Needs a champion and its scored features (`make demo`). Writes
 ``benchmarks/results/serving.json``.
@@ -25,7 +25,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.serving_load import Summary, Target, arrivals, closed, first, opened
+from benchmarks.serving_load import Seen, Summary, Target, arrivals, closed, first, opened
 from benchmarks.serving_servers import WAYS, Prepared, checked, pinned, prepared, served, target
 from churn_value.cli import ConfigPath, main, stdout, step, table
 from churn_value.config import load_config
@@ -39,6 +39,7 @@ HALF = 0.5
 OPEN_CONNECTIONS = 64
 # What servers go on loading after their first answer should not meet the first load.
 SETTLING_S = 20.0
+TURNS = 5
 HEADS = ("way", "loop", "connections", "list", "reasons", "p50 ms", "p99 ms", "requests/s", "customers/s", "refused")
 
 
@@ -73,7 +74,7 @@ def _row(name: str, loop: str, load: tuple[int, int], seen: Summary, *, reasons:
 
 
 def measured(given: Prepared, ports: Mapping[str, int], plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """Every load on every way, one way right after the other: the speed of a shared machine changes within minutes.
+    """Every load on every way, in turns of about a second: the speed of a shared machine changes within minutes.
 
     Closed loops, then the open loop at half of a way's rate, with reasons and without.
     """
@@ -81,14 +82,16 @@ def measured(given: Prepared, ports: Mapping[str, int], plan: Plan) -> Iterator[
         rates = dict.fromkeys(ports, 0.0)
         for connections, size in plan.closed():
             with step(f"{connections} at once, lists of {size:,}, {'with' if reasons else 'without'} reasons"):
-                rows = []
-                for name, port in ports.items():
-                    asked = target(given, name, port, size=size, explain=reasons)
-                    _warmed(name, asked, size, explain=reasons)
-                    seen = closed(asked, connections=connections, seconds=plan.seconds).summary(size)
-                    rates[name] = max(rates[name], seen.requests_per_s) if size == 1 else rates[name]
-                    rows.append(_row(name, "closed", (connections, size), seen, reasons=reasons))
-            yield rows
+                asked = {name: target(given, name, port, size=size, explain=reasons) for name, port in ports.items()}
+                for name, one in asked.items():
+                    _warmed(name, one, size, explain=reasons)
+                seen = dict.fromkeys(ports, Seen())
+                for name, one in TURNS * list(asked.items()):
+                    seen[name] += closed(one, connections=connections, seconds=plan.seconds / TURNS)
+            found = {name: one.summary(size) for name, one in seen.items()}
+            if size == 1:
+                rates = {name: max(rates[name], one.requests_per_s) for name, one in found.items()}
+            yield [_row(name, "closed", (connections, size), one, reasons=reasons) for name, one in found.items()]
         yield [_held(given, name, port, plan, rates[name], reasons=reasons) for name, port in ports.items()]
 
 

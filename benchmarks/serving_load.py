@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -91,6 +91,11 @@ class Seen:
     latencies: list[float] = field(default_factory=list)
     refused: int = 0
     seconds: float = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        """Both as one, without the time between them."""
+        refused, seconds = self.refused + other.refused, self.seconds + other.seconds
+        return type(self)(self.latencies + other.latencies, refused, seconds)
 
     def summary(self, customers: int) -> Summary:
         """Of requests with so many customers each."""

@@ -86,6 +86,12 @@ def test_a_summary_by_hand():
     assert (seen.requests_per_s, seen.customers_per_s) == pytest.approx((2.0, 20.0))
 
 
+def test_turns_are_pooled_by_hand():
+    pooled = Seen([0.010], refused=1, seconds=0.5) + Seen([0.020, 0.030], refused=2, seconds=1.0)
+    assert pooled == Seen([0.010, 0.020, 0.030], refused=3, seconds=1.5)
+    assert pooled.summary(1).requests_per_s == pytest.approx(2.0)
+
+
 def test_planned_arrivals_come_at_the_rate_and_are_the_same_again():
     planned = arrivals(200.0, 10.0)
     assert planned == arrivals(200.0, 10.0) != arrivals(200.0, 10.0, seed=6)
