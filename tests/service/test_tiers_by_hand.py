@@ -11,6 +11,8 @@ from churn_value.scoring.score import score
 from churn_value.scoring.sections import SUB_SCORES
 
 TODAY = datetime.now(UTC).date()
+# Holds also where midnight passes between reading this file and running a test.
+LAST_DAY = TODAY + timedelta(days=1)
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def served(copied, open_service):
     return serving, client, features, copied.tier_overrides(NAME)
 
 
-def by_hand(customer, tier, expires=TODAY):
+def by_hand(customer, tier, expires=LAST_DAY):
     cells = {"customer_id": customer, "tier": tier, "reason": "board member", "owner": "anna", "expires": str(expires)}
     return overrides_of(pd.DataFrame([cells]))
 
@@ -43,7 +45,7 @@ def test_a_published_override_shows_in_the_service_and_ends_by_itself(served):
     serving.refresh()
     tier = asked(client, customer)[0]["tier"]
     assert (tier["code"], tier["source"], tier["own_code"]) == (other, "override", own["code"])
-    assert tier["override"] == {"reason": "board member", "owner": "anna", "expires": TODAY.isoformat()}
+    assert tier["override"] == {"reason": "board member", "owner": "anna", "expires": LAST_DAY.isoformat()}
     write_overrides(by_hand(customer, other, TODAY - timedelta(days=1)), path)
     serving.refresh()
     assert asked(client, customer)[0]["tier"] == own
