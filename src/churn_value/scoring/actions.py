@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import compress
-from typing import Any
-
-import numpy.typing as npt
 
 from churn_value.scoring.answer import Action, Disagreement
+from churn_value.scoring.matching import Quantities
 from churn_value.scoring.policy import Policy
 from churn_value.scoring.policy_words import PolicyWords
 from churn_value.scoring.portrait_parts import Labelled
-
-Quantities = Mapping[str, npt.NDArray[Any]]
 
 
 def actions(policy: Policy, quantities: Quantities, rows: int, words: PolicyWords) -> list[tuple[Action, ...]]:

@@ -243,17 +243,19 @@ def _columns(frame: pd.DataFrame | FeatureRows, names: tuple[str | None, ...]) -
     """Several columns as by `column`, of a block in one piece."""
     if not isinstance(frame, FeatureRows) or not frame.names:
         return [column(frame, name) for name in names]
-    taken, absent = _places(frame.names, names)
+    taken, absent = places_among(frame.names, names)
     found = frame.block.T[taken]
-    found[absent] = np.nan
+    found[list(absent)] = np.nan
     return found
 
 
 @lru_cache(maxsize=64)
-def _places(there: tuple[str, ...], names: tuple[str | None, ...]) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Place of each name among those that are there, and which of the names are absent."""
+def places_among(
+    there: tuple[str, ...], names: tuple[str | None, ...]
+) -> tuple[npt.NDArray[np.int64], tuple[int, ...]]:
+    """Place of each name among those that are there, 0 where it is not, and which of the names are absent."""
     at: dict[str | None, int] = {name: place for place, name in enumerate(there)}
-    absent = [number for number, name in enumerate(names) if name not in at]
+    absent = tuple(number for number, name in enumerate(names) if name not in at)
     return np.array([at.get(name, 0) for name in names], dtype=np.int64), absent
 
 

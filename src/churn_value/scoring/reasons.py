@@ -18,7 +18,7 @@ import pandas as pd
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.answer import Importance, Reason, Sum
 from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
-from churn_value.scoring.quantities import Described, Floats
+from churn_value.scoring.quantities import Described, Floats, places_among
 from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing, reason_texts
 from churn_value.scoring.reason_groups import Group, Grouping, Weighed
 from churn_value.scoring.wording import Language, minor_units
@@ -49,19 +49,11 @@ def values_of(rows: pd.DataFrame | FeatureRows, features: Sequence[Described]) -
         numbers = [f.name for f in features if f.dtype == "number"]
         rows = FeatureRows.of(rows, numbers, [f.name for f in features if f.dtype != "number"])
     names = tuple([feature.name for feature in features])
-    places, texts = _places(rows.names, names)
+    places, texts = places_among(rows.names, names)
     known = ~np.isnan(rows.block[:, places]) if rows.names else np.empty((len(rows), len(features)), dtype=np.bool_)
     for place in texts:
         known[:, place] = [text is not None for text in rows.texts[names[place]].tolist()]
     return Values(tuple(features), names, rows, known)
-
-
-@lru_cache(maxsize=64)
-def _places(numbers: tuple[str, ...], names: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], tuple[int, ...]]:
-    """Place of each name among the numbers, and those of the names that are no number."""
-    at = {name: place for place, name in enumerate(numbers)}
-    texts = tuple(place for place, name in enumerate(names) if name not in at)
-    return np.array([at.get(name, 0) for name in names], dtype=np.int64), texts
 
 
 @dataclass(frozen=True, slots=True)

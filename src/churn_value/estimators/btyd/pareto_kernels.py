@@ -82,6 +82,21 @@ def log_bracket(  # noqa: PLR0917 - compiled code takes its arguments by place
 
 
 @compiled
+def alive(
+    population: tuple[float, float, float, float], x: FloatArray, tx: FloatArray, T: FloatArray, terms: int
+) -> FloatArray:
+    """P(still a customer at T) of each history; see `ParetoNbd.alive`. All of shape (n,)."""
+    r, alpha, s, beta = population
+    rows = len(T)
+    p = np.empty(rows)
+    log_bracket(np.full(rows, r), np.full(rows, alpha), np.full(rows, s), np.full(rows, beta), x, tx, T, terms, p)
+    for row in range(rows):
+        surviving = -(r + x[row]) * np.log(alpha + T[row]) - s * np.log(beta + T[row])
+        p[row] = np.exp(min(surviving - p[row], 0.0))
+    return p
+
+
+@compiled
 def silence(  # noqa: PLR0917 - compiled code takes its arguments by place
     population: tuple[float, float, float, float],
     x: FloatArray,
@@ -94,14 +109,8 @@ def silence(  # noqa: PLR0917 - compiled code takes its arguments by place
     """P(no purchase in the horizon) of each history, into `out`; see `ParetoNbd.no_purchase`. All of shape (n,)."""
     r, alpha, s, beta = population
     rows = len(out)
-    shapes, bracket = np.full(rows, s), np.empty(rows)
-    log_bracket(np.full(rows, r), np.full(rows, alpha), shapes, np.full(rows, beta), x, tx, T, terms, bracket)
-    alive = np.empty(rows)
-    for row in range(rows):
-        surviving = -(r + x[row]) * np.log(alpha + T[row]) - s * np.log(beta + T[row])
-        alive[row] = np.exp(min(surviving - bracket[row], 0.0))
-    nothing = np.zeros(rows)
-    log_bracket(r + x, alpha + T, shapes, beta + T, nothing, nothing, np.full(rows, horizon), terms, bracket)
+    p, nothing, bracket = alive(population, x, tx, T, terms), np.zeros(rows), np.empty(rows)
+    log_bracket(r + x, alpha + T, np.full(rows, s), beta + T, nothing, nothing, np.full(rows, horizon), terms, bracket)
     for row in range(rows):
         newcomer = (r + x[row]) * np.log(alpha + T[row]) + s * np.log(beta + T[row])
-        out[row] = 1 - alive[row] * (1 - np.exp(min(newcomer + bracket[row], 0.0)))
+        out[row] = 1 - p[row] * (1 - np.exp(min(newcomer + bracket[row], 0.0)))

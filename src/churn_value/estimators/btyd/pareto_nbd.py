@@ -17,7 +17,7 @@ from scipy.special import gammaln
 
 from churn_value.estimators import FloatArray
 from churn_value.estimators.btyd.history import History, refuse_empty
-from churn_value.estimators.btyd.pareto_kernels import fraction, log_bracket, silence
+from churn_value.estimators.btyd.pareto_kernels import alive, fraction, log_bracket, silence
 from churn_value.estimators.btyd.search import maximise
 
 STARTS = ((0.6, 0.3, 0.6, 0.3), (2.0, 0.5, 0.3, 1.0), (0.3, 0.05, 1.5, 3.0))
@@ -79,27 +79,27 @@ class ParetoNbd:
     beta: float
     fallback: str | None = None
 
-    def _log_bracket(self, history: History) -> FloatArray:
-        """Log of the likelihood's bracket, shape (n,); see `pareto_kernels.log_bracket`."""
-        r, alpha, s, beta = (np.full(len(history), value) for value in (self.r, self.alpha, self.s, self.beta))
-        x, tx, T = (np.ascontiguousarray(part) for part in (history.frequency, history.recency, history.T))
-        bracket = np.empty(len(T))
-        log_bracket(r, alpha, s, beta, x, tx, T, _terms(self.alpha, self.beta), bracket)
-        return bracket
+    @property
+    def _population(self) -> tuple[float, float, float, float]:
+        return self.r, self.alpha, self.s, self.beta
+
+    @property
+    def _terms(self) -> int:
+        return _terms(self.alpha, self.beta)
 
     def log_likelihood(self, history: History) -> FloatArray:
         """Of each history, shape (n,)."""
         x = history.frequency
         constant = gammaln(self.r + x) - gammaln(self.r) + self.r * np.log(self.alpha) + self.s * np.log(self.beta)
-        total: FloatArray = constant + self._log_bracket(history)
+        r, alpha, s, beta = (np.full(len(history), value) for value in self._population)
+        bracket = np.empty(len(history))
+        log_bracket(r, alpha, s, beta, *_columns(history), self._terms, bracket)
+        total: FloatArray = constant + bracket
         return total
 
     def alive(self, history: History) -> FloatArray:
         """P(still a customer at T), shape (n,), 0 to 1: the share of the bracket that the surviving term is."""
-        x, T = history.frequency, history.T
-        surviving = -(self.r + x) * np.log(self.alpha + T) - self.s * np.log(self.beta + T)
-        p: FloatArray = np.exp(np.minimum(surviving - self._log_bracket(history), 0.0))
-        return p
+        return alive(self._population, *_columns(history), self._terms)
 
     def expected_purchases(self, history: History, horizon: float) -> FloatArray:
         """E[purchases in (T, T + horizon]], shape (n,), never negative.
@@ -125,11 +125,15 @@ class ParetoNbd:
         silence has the likelihood L of a newcomer of that population buying nothing in `horizon`:
         ``1 - P(alive) (1 - L)``.
         """
-        population, horizon = (self.r, self.alpha, self.s, self.beta), float(horizon)
-        x, tx, T = (np.ascontiguousarray(part) for part in (history.frequency, history.recency, history.T))
-        p = np.empty(len(T))
-        silence(population, x, tx, T, horizon, _terms(self.alpha, self.beta), p)
+        p = np.empty(len(history))
+        silence(self._population, *_columns(history), float(horizon), self._terms, p)
         return p
+
+
+def _columns(history: History) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Frequency, recency and age as compiled loops take them."""
+    x, tx, T = (np.ascontiguousarray(part) for part in (history.frequency, history.recency, history.T))
+    return x, tx, T
 
 
 def fit_pareto_nbd(history: History) -> ParetoNbd:
