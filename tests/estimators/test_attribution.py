@@ -152,6 +152,15 @@ def test_a_row_has_the_same_bits_alone_in_any_batch_in_any_order(model):
     assert np.array_equal(np.vstack([trees.contributions(row[None]) for row in rows[:40]]), whole[:40])
 
 
+def test_each_state_of_a_step_is_one_cache_line(model):
+    trees, _ = model
+    found = joint_attribution([(trees, 1.0)]).edges
+    assert not len(found.states) or found.states.ctypes.data % 64 == 0
+    assert all(state.nbytes == 64 for state in found.states)
+    # Two for a first test of a feature, three for one that it is asked again.
+    assert len(found.states) == 2 * len(found.again) + found.again.sum()
+
+
 def test_threads_change_no_bit(model):
     trees, matrix = model
     rows = np.tile(matrix, (1 + 2 * ROWS_A_THREAD // len(matrix), 1))

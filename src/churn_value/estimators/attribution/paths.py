@@ -72,8 +72,6 @@ class Edge:
         Leaf that the step ends in; -1 if it goes on.
     again
         Whether a step above has asked the same feature.
-    last
-        Whether it is the second of the two steps below its parent.
     """
 
     parent: int
@@ -84,7 +82,6 @@ class Edge:
     upper_share: float
     leaf: int
     again: bool
-    last: bool
 
 
 class Passed(NamedTuple):
@@ -134,9 +131,7 @@ class Asked:
             passed = Passed(cells, upper.share * (cover / tree.node_covers[place]))
             tests = self.test(column, cells), self.test(column, upper.cells)
             leaf = -1 if child >= 0 else ~child
-            found.append(
-                Edge(parent, column, *tests, passed.share, upper.share, leaf, column in above, child == node.right)
-            )
+            found.append(Edge(parent, column, *tests, passed.share, upper.share, leaf, column in above))
             if child >= 0:
                 self._walk(tree, child, len(found), {**above, column: passed}, found)
 

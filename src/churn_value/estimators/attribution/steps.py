@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from churn_value.estimators import FloatArray
 from churn_value.estimators.attribution.kernels import LANES
@@ -48,11 +47,10 @@ def nodes_of(edges: Sequence[Edge]) -> int:
     return max(1, -(-max(features) // 2))
 
 
-def steps(edges: Sequence[Edge], ended: Sequence[float], number: int) -> tuple[FloatArray, FloatArray]:
-    """Factors and weights of steps, each of shape (groups, steps, 3, 4), for groups of four nodes.
+def steps(edges: Sequence[Edge], ended: Sequence[float], number: int) -> FloatArray:
+    """Factors and weights of steps in each state, shape (groups, steps, 3, 2, 4), for groups of four nodes.
 
-    With u and p, 0 or 1, for the upper tests and for all tests, what a row has is ``(x[0] + u x[1]) + p x[2]``. Lanes
-    of the last group without a node are 0.
+    Lanes of the last group without a node are 0.
 
     Parameters
     ----------
@@ -68,19 +66,9 @@ def steps(edges: Sequence[Edge], ended: Sequence[float], number: int) -> tuple[F
     passed, upper_passed = (one + nodes * (1 - one) for one in (share, upper))
     # A share of 0 leaves nothing below to be shared out.
     failed_above = np.divide(share, upper, out=np.zeros_like(share), where=upper > 0) + 0 * nodes
-    multiplied = (failed_above, share * (1 - nodes) / upper_passed, passed / upper_passed)
+    multiplied = np.stack((failed_above, share * (1 - nodes) / upper_passed, passed / upper_passed), axis=1)
     hot, upper_hot = (1 - share) / passed, (1 - upper) / upper_passed
-    weighed = (np.zeros_like(passed), -1 / (1 - nodes) - upper_hot, hot - upper_hot)
-    first = np.array([not edge.again for edge in edges])
-    return (
-        _grouped([np.array(ended)[:, None] * found for found in multiplied], first),
-        _grouped([weights * found for found in weighed], first),
-    )
-
-
-def _grouped(states: Sequence[FloatArray], first: npt.NDArray[np.bool_]) -> FloatArray:
-    """What is added from state to state (m, q), as (groups, m, 3, 4); the first test of a path has no lowest state."""
-    lowest = np.where(first[:, None], states[1], states[0])
-    rises = np.stack([lowest, states[1] - lowest, states[2] - states[1]], axis=1)
-    padded = np.pad(rises, ((0, 0), (0, 0), (0, -rises.shape[2] % LANES)))
-    return np.stack(np.split(padded, padded.shape[2] // LANES, axis=2))
+    weighed = np.stack((np.zeros_like(passed), -1 / (1 - nodes) - upper_hot, hot - upper_hot), axis=1)
+    both = np.stack((np.array(ended)[:, None, None] * multiplied, weights * weighed), axis=2)
+    padded = np.pad(both, ((0, 0), (0, 0), (0, 0), (0, -number % LANES)))
+    return np.stack(np.split(padded, padded.shape[3] // LANES, axis=3))

@@ -18,7 +18,23 @@ import numpy as np
 
 from churn_value.errors import FingerprintMismatch
 from churn_value.estimators import FloatArray
-from churn_value.estimators.attribution.kernels import BLOCK, LANES, Cells, Edges, Tests, Walks, explain, walk
+from churn_value.estimators.attribution.kernels import (
+    BLOCK,
+    FIRST,
+    LANES,
+    NOWHERE,
+    ROOT,
+    STATES,
+    Cells,
+    Edges,
+    Flags,
+    Ints,
+    Tests,
+    Walks,
+    explain,
+    on_lines,
+    walk,
+)
 from churn_value.estimators.attribution.paths import ZERO, Asked, Edge, asked_by
 from churn_value.estimators.attribution.steps import nodes_of, steps
 from churn_value.estimators.attribution.text import Booster, Tree
@@ -83,7 +99,6 @@ class Walk:
 
     features: int
     cells: Cells
-    tests: Tests
     walks: Walks
 
     @classmethod
@@ -93,28 +108,29 @@ class Walk:
         asked = asked_by(trees)
         nodes = _starts([len(tree.nodes) for tree in trees])
         leaves = _starts([len(tree.values) for tree in trees])
-        tests, left, right = [], [], []
+        tests, children = [], []
         for place, tree in enumerate(trees):
             for node in tree.nodes:
                 tests.append(asked.test(*asked.left(node)))
-                children = [child + nodes[place] if child >= 0 else child - leaves[place] for child in node.children]
-                left.append(children[0])
-                right.append(children[1])
+                left, right = (child + nodes[place] if child >= 0 else child - leaves[place] for child in node.children)
+                children.append((right, left))
+        columns, starts, words = _tests(asked)
         walks = Walks(
             np.array(_starts([len(booster.trees) for booster in boosters]), np.int32),
             np.array([nodes[place] if tree.nodes else ~leaves[place] for place, tree in enumerate(trees)], np.int32),
-            np.array(tests, np.int32),
-            np.array(left, np.int32),
-            np.array(right, np.int32),
+            columns[tests],
+            starts[tests],
+            words,
+            np.array(children, np.int32).reshape(len(children), 2),
             np.array([value for tree in trees for value in tree.values], np.float64),
         )
-        return cls(_features_of(boosters), _cells(asked), _tests(asked), walks)
+        return cls(_features_of(boosters), _cells(asked), walks)
 
     def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
         """Mean raw score of the rows of a matrix (n, k), shape (n,)."""
         rows = _checked(matrix, self.features)
         out = np.empty(len(rows))
-        _in_parts(lambda part: walk(rows[part], self.cells, self.tests, self.walks, out[part]), len(rows), threads)
+        _in_parts(lambda part: walk(rows[part], self.cells, self.walks, out[part]), len(rows), threads)
         return out
 
 
@@ -155,9 +171,10 @@ class Attribution:
 
 
 class _Grown(NamedTuple):
-    """Steps of a tree, what those that end in a leaf are worth, and how many nodes it needs."""
+    """Steps of a tree, those below each, what those that end in a leaf are worth, and how many nodes it needs."""
 
     edges: list[Edge]
+    below: list[tuple[int, int]]
     ended: list[float]
     nodes: int
 
@@ -165,7 +182,16 @@ class _Grown(NamedTuple):
 def _grown(asked: Asked, tree: Tree, weight: float) -> _Grown:
     edges = asked.edges(tree)
     ended = [1.0 if edge.leaf < 0 else weight * tree.values[edge.leaf] for edge in edges]
-    return _Grown(edges, ended, nodes_of(edges))
+    return _Grown(edges, _below(edges), ended, nodes_of(edges))
+
+
+def _below(edges: Sequence[Edge]) -> list[tuple[int, int]]:
+    """Places of the two steps below each; of one that ends in a leaf, its own and `NOWHERE`."""
+    found: list[list[int]] = [[] for _ in edges]
+    for place, edge in enumerate(edges):
+        if edge.parent:
+            found[edge.parent - 1].append(FIRST + place)
+    return [(two[0], two[1]) if two else (FIRST + place, NOWHERE) for place, two in enumerate(found)]
 
 
 def _edges(asked: Asked, weighed: Sequence[tuple[Tree, float]]) -> Edges:
@@ -173,31 +199,42 @@ def _edges(asked: Asked, weighed: Sequence[tuple[Tree, float]]) -> Edges:
     # A group of four nodes is a pass of its own over its tree's steps.
     passes = [(tree, min(left, LANES)) for tree in trees for left in range(tree.nodes, 0, -LANES)]
     found = [edge for tree, _ in passes for edge in tree.edges]
-    factors, weights = _factors_and_weights(trees)
+    again = np.array([edge.again for edge in found], np.bool_)
+    places, states = _kept(again, _states(trees))
     return Edges(
         np.array(_starts([len(tree.edges) for tree, _ in passes]), np.int32),
         np.array([lanes for _, lanes in passes], np.int32),
-        np.array([edge.parent for edge in found], np.int32),
+        np.array([ROOT if edge.parent == 0 else edge.parent - 1 + FIRST for edge in found], np.int32),
+        np.array([below for tree, _ in passes for below in tree.below], np.int32).reshape(len(found), 2),
         np.array([edge.column for edge in found], np.int32),
         np.array([(edge.test, edge.upper) for edge in found], np.int32).reshape(len(found), 2),
-        np.array([edge.last for edge in found], np.bool_),
-        np.array([edge.again for edge in found], np.bool_),
-        factors,
-        weights,
+        again,
+        places,
+        states,
     )
 
 
-def _factors_and_weights(trees: Sequence[_Grown]) -> tuple[FloatArray, FloatArray]:
-    """Of all passes in the order of the trees; worked out for all trees of one number of nodes together."""
-    made: dict[int, tuple[FloatArray, FloatArray]] = {}
+def _states(trees: Sequence[_Grown]) -> FloatArray:
+    """Factors and weights of all passes in the order of the trees, shape (m, 3, 2, 4).
+
+    They are worked out for all trees of one number of nodes together.
+    """
+    made: dict[int, FloatArray] = {}
     for number in {tree.nodes for tree in trees}:
         alike = [place for place, tree in enumerate(trees) if tree.nodes == number]
         edges = [edge for place in alike for edge in trees[place].edges]
         found = steps(edges, [value for place in alike for value in trees[place].ended], number)
         parts = pairwise(_starts([len(trees[place].edges) for place in alike]))
         for place, (start, end) in zip(alike, parts, strict=True):
-            made[place] = found[0][:, start:end], found[1][:, start:end]
-    none = np.zeros((0, 3, LANES))
-    in_order = [made[place] for place in range(len(trees))]
-    factors, weights = ([group for tree in in_order for group in tree[part]] for part in (0, 1))
-    return np.concatenate([none, *factors]), np.concatenate([none, *weights])
+            made[place] = found[:, start:end]
+    none = np.zeros((0, STATES, 2, LANES))
+    return np.concatenate([none, *(group for place in range(len(trees)) for group in made[place])])
+
+
+def _kept(again: Flags, states: FloatArray) -> tuple[Ints, FloatArray]:
+    """Where the states of each step would begin, and those that a row can be in, each a cache line of its own."""
+    can_be = np.repeat(True, STATES) & (again[:, None] | (np.arange(STATES) > 0))
+    starts = np.cumsum(can_be.sum(axis=1)) - can_be.sum(axis=1)
+    found = on_lines((int(can_be.sum()), 2, LANES))
+    found[:] = states[can_be]
+    return (starts - ~again).astype(np.int32), found
