@@ -23,7 +23,7 @@ from churn_value.estimators.crossfit import Crossed, crossed, crossed_regression
 from churn_value.estimators.linear.regression import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
-from churn_value.estimators.silence import Silence, fit_silence
+from churn_value.estimators.silence import Silence, SilencePlaces, fit_silence
 from churn_value.estimators.stacking import stacked
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, Trees, fit_trees
 from churn_value.estimators.views import FoldViews, fit_views
@@ -72,7 +72,7 @@ class ChurnFit:
 class SilenceSettings:
     """Columns of the Pareto/NBD's features, and the horizon of its silence [days]."""
 
-    places: tuple[int, int, int]
+    places: SilencePlaces
     horizon_days: int
 
 

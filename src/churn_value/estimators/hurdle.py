@@ -36,14 +36,14 @@ from churn_value.estimators.folds import folds_of
 from churn_value.estimators.intervals import Intervals, fit_intervals
 from churn_value.estimators.ranks import newest
 from churn_value.estimators.rows import Folds
-from churn_value.estimators.silence import history_of, silence_places
+from churn_value.estimators.silence import SilencePlaces, history_of, silence_places
 from churn_value.estimators.stretch import Stretch, fit_stretch
 from churn_value.estimators.trees import Growing, TreeParams
 from churn_value.estimators.value import STAYING_FLOOR, ValueHead, ValueSettings, fit_value
 from churn_value.estimators.views import FoldViews
 
 MODEL_FILE = "model.json"
-FORMAT = 3
+FORMAT = 4
 SEED_STEP = 1_000_003
 
 
@@ -254,7 +254,7 @@ def fit(
     return HurdleModel(design, churn.final, value, intervals, stretch)
 
 
-def _refuse_unstretchable(config: Config, days: int, places: tuple[int, int, int] | None) -> None:
+def _refuse_unstretchable(config: Config, days: int, places: SilencePlaces | None) -> None:
     if places is None or days > config.horizon_days:
         raise ConfigError(
             "only the absence of purchases can be carried to a longer horizon than the one learned on",
@@ -271,7 +271,7 @@ def _stretch(head: ChurnHead, folds: Folds, horizon_days: int) -> Stretch:
     rows = newest(folds.calibration)
     return fit_stretch(
         head.silence.model,
-        history_of(rows.matrix[:, head.silence.places]),
+        history_of(rows.matrix[:, head.silence.places.read]),
         learned_days=head.silence.horizon_days,
         horizon_days=horizon_days,
         scale_minor=max(float(np.maximum(rows.amount_minor, 0.0).mean()), 1.0),

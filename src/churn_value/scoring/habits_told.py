@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
+
+from pydantic_core import from_json
 
 from churn_value.scoring.answer import Action
 from churn_value.scoring.offered import HabitTexts
@@ -47,7 +49,7 @@ def _preferred(text: object) -> tuple[Preferred, ...] | None:
 
 
 def _parsed(text: object) -> list[list[str | float]] | None:
-    return json.loads(text) if isinstance(text, str) else None
+    return cast(list[list[str | float]], from_json(text)) if isinstance(text, str) else None
 
 
 def naming(
