@@ -146,6 +146,54 @@ def test_a_job_that_fails_fails_no_other_and_gives_its_slot_back(runner):
     assert (first, type(failed), last, after, inside) == (1.0, ZeroDivisionError, 0.5, 0.25, 0)
 
 
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_quick_job_that_is_alone_is_done_on_the_event_loop_and_any_other_in_a_thread(runner, is_quick):
+    def work(jobs):
+        return [(threading.get_ident(), len(jobs)) for _ in jobs]
+
+    async def scene():
+        admission = Admission(slots=1, waiting=9, deadline_s=5)
+        how = {"joins": True, "is_quick": is_quick}
+        alone = await admission.outcome(work, 1, **how)
+        together = await asyncio.gather(*started(admission, work, [2, 3], **how))
+        return threading.get_ident(), alone, together, admission.inside
+
+    here, (where, _), together, inside = runner.run(scene())
+    assert (where == here) is is_quick
+    assert [(thread == here, size) for thread, size in together] == [(False, 2)] * 2
+    assert inside == 0
+
+
+def test_a_quick_job_waits_for_its_slot_while_another_is_worked_on(runner):
+    async def scene():
+        admission, work = Admission(slots=1, waiting=9, deadline_s=5), Work()
+        (held,) = started(admission, work, [1])
+        await begun(work)
+        (quick,) = started(admission, work, [2], joins=True, is_quick=True)
+        await asyncio.sleep(0.02)
+        given = list(work.given)
+        work.gate.set()
+        return given, await held, await quick
+
+    assert runner.run(scene()) == ([[1]], 2, 4)
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, KeyError])
+def test_a_quick_job_that_fails_gives_its_slot_back(runner, fault):
+    def work(jobs):
+        if jobs == [0]:
+            raise fault
+        return jobs
+
+    async def scene():
+        admission = Admission(slots=1, waiting=0, deadline_s=5)
+        with pytest.raises(fault):
+            await admission.outcome(work, 0, is_quick=True)
+        return await admission.outcome(work, 4, is_quick=True), admission.inside
+
+    assert runner.run(scene()) == (4, 0)
+
+
 def test_an_overloaded_service_says_when_to_come_back(company, open_service, runner):
     _, caller = open_service(company.settings, waiting=1)
     body = {"items": [{"customer_id": "0001"}] * 300, "explain": False}

@@ -35,6 +35,13 @@ class Scene:
             time.sleep(0.01)
         raise AssertionError((fault, there, response.json()))
 
+    def settled(self):
+        """Wait until the service has done what it does after its first model: it is a running one that is asked."""
+        began = time.monotonic()
+        while not self.serving._trials.is_ready:
+            assert time.monotonic() < began + 120
+            time.sleep(0.05)
+
     def pointer(self, content):
         (self.exported / "CHAMPION").write_text(content)
 
@@ -125,6 +132,7 @@ def test_every_fault_is_told_soon_while_the_process_lives_and_gone_when_mended(
         assert scene.until("NO_MODEL", there=True)[1].status_code == 503
         scene.good_again()
         assert scene.until("NO_MODEL", there=False)[1].status_code == 200
+        scene.settled()
         for code, ready, happens, mended in faults(scene, keys):
             happens()
             seconds, response = scene.until(code, there=True)

@@ -1,5 +1,6 @@
 """The log of answers: every answer is in it, tampering is found, and each can be made again to the bit."""
 
+import errno
 import json
 import math
 import os
@@ -7,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from served_company import AS_OF, NAME, export, settings_at
 
 from churn_value.service.log.check import answers, verify
 from churn_value.service.log.replay import Replay
-from churn_value.service.log.score_log import ScoreLog, chained, key_of, pseudonym
+from churn_value.service.log.score_log import AT_ONCE, Chain, ScoreLog, chained, key_of, pseudonym
 from pipelines.replay import run
 
 
@@ -186,6 +189,44 @@ def test_what_does_not_fit_is_counted_and_told_in_the_log(tmp_path, pending):
     log.stop()
     (report,) = verify(tmp_path / "log")
     assert (report.answers, report.missing, report.findings) == (2, 3, ())
+
+
+def test_a_disk_that_fills_up_between_two_lines_loses_only_what_came_after(tmp_path, pending, monkeypatch):
+    log, write, room = ScoreLog(tmp_path / "log"), Chain.append, 2
+    for _ in range(3 * AT_ONCE + 1):
+        log.append(pending)
+
+    def append(chain, entries):
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(errno.ENOSPC, "full")
+        write(chain, entries)
+
+    monkeypatch.setattr(Chain, "append", append)
+    log.flush()
+    assert (log.fault, log.lost) == ("SCORE_LOG_UNWRITABLE", AT_ONCE + 1)
+    room = 9
+    log.append(pending)
+    log.stop()
+    reports = verify(tmp_path / "log")
+    assert (log.fault, sum(one.answers for one in reports)) == (None, 2 * AT_ONCE + 1)
+    assert sum(one.missing for one in reports) == AT_ONCE + 1
+    assert [one.findings for one in reports] == [(), ()]
+
+
+def test_the_writer_rests_after_every_few_until_many_wait(tmp_path, pending, monkeypatch):
+    rests = []
+    monkeypatch.setattr(threading.Event, "wait", lambda _, seconds=None: rests.append(seconds))
+    log = ScoreLog(tmp_path / "log", most_waiting=40)
+    for count, expected in ((10, [4, 4, 2]), (20, [4, 4, 4, 4, 4])):
+        for _ in range(count):
+            log.append(pending)
+        log.flush(rest_s=0.5)
+        # With more than ten of forty places taken there is no rest.
+        assert rests == [0.5] * sum(count - done <= 10 for done in accumulate(expected))
+        rests.clear()
+    assert log._held == 0
 
 
 def test_a_disk_that_refuses_is_a_fault_and_told_when_it_takes_again(tmp_path, pending):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -72,13 +73,20 @@ NESTED: dict[str, TypeAdapter[Any]] = {
 }
 
 
-def _at(answer: Answer, path: tuple[str, ...]) -> Any:
-    place: Any = answer
-    for name in path:
-        if place is None:
-            return None
-        place = getattr(place, name)
-    return place
+class _Parts:
+    """Parts of answers by their path, each looked up once however many columns lie below it."""
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self._found: dict[tuple[str, ...], Sequence[Any]] = {(): answers}
+
+    def at(self, path: tuple[str, ...]) -> Sequence[Any]:
+        """What each answer has at a path, None where a part on the way is None."""
+        found = self._found.get(path)
+        if found is None:
+            part_of = attrgetter(path[-1])
+            found = [None if part is None else part_of(part) for part in self.at(path[:-1])]
+            self._found[path] = found
+        return found
 
 
 def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
@@ -90,8 +98,8 @@ def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
         Dates as ``datetime64[us]``, whole numbers as nullable ``Int64``, other numbers as float64, texts as objects;
         null where the answer has null.
     """
-    columns: dict[str, Any] = {name: [_at(answer, path) for answer in answers] for name, path in PATHS.items()}
-    frame = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
+    parts = _Parts(answers)
+    frame = pd.DataFrame({name: pd.Series(parts.at(path), dtype=object) for name, path in PATHS.items()})
     for name in DATES:
         frame[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
     for name in WHOLE:

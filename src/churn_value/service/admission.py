@@ -5,6 +5,9 @@ new work is admitted. Here a slot is given back only when its work has ended.
 
 Scoring eight rows together takes little more than scoring one. So whoever takes a slot takes along the small jobs that
 wait right behind: no job waits for company, but under load jobs find it.
+
+A quick job that is alone is done on the event loop itself. Handing it to a thread and its outcome back takes two turns
+of two threads that hold one interpreter, and whoever else wants it, such as the log's writer, comes in between.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ class _Waiting:
     work: Work
     job: Any
     joins: bool
+    is_quick: bool
     outcome: asyncio.Future[Any]
 
     def settle(self, found: Any) -> None:
@@ -81,17 +85,19 @@ class Admission:
         """Whether the next job would be refused."""
         return self.inside >= self._places
 
-    async def outcome(self, work: Work, job: Any, *, joins: bool = False) -> Any:
+    async def outcome(self, work: Work, job: Any, *, joins: bool = False, is_quick: bool = False) -> Any:
         """Outcome of a job.
 
         Parameters
         ----------
         work
-            Does some jobs at once, in a thread of its own.
+            Does some jobs at once, in a thread of its own where they are not quick or not alone.
         job
             One of them.
         joins
             Whether it may be done together with other such jobs of the same work, up to 16 at once.
+        is_quick
+            Whether the event loop may stand still for it: some milliseconds, and now and then one look at a file.
 
         Raises
         ------
@@ -99,7 +105,7 @@ class Admission:
             ``OVERLOADED`` when no place to wait is left, ``WAITED_TOO_LONG`` after the deadline.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(work, job, joins, loop.create_future())
+        waiting = _Waiting(work, job, joins, is_quick, loop.create_future())
         with self._lock:
             if self.is_full:
                 raise refusal(OVERLOADED)
@@ -107,7 +113,7 @@ class Admission:
             self._queue.append(waiting)
         deadline = loop.call_later(self._deadline_s, self._expire, waiting)
         # Not now, but after everything that has arrived by now has come this far.
-        loop.call_soon(self._start)
+        loop.call_soon(self._begin)
         try:
             return await waiting.outcome
         finally:
@@ -126,6 +132,27 @@ class Admission:
             if waiting in self._queue:
                 self._queue.remove(waiting)
                 self.inside -= 1
+
+    def _begin(self) -> None:
+        """Do what is quick and alone; begin everything else. On the event loop."""
+        alone = self._alone()
+        if alone is None:
+            self._start()
+            return
+        try:
+            found = alone.work([alone.job])[0]
+        except Exception as failure:  # noqa: BLE001 - it is raised where the job waits, as that of a thread is
+            found = failure
+        with self._lock:
+            self.inside -= 1
+        alone.settle(found)
+
+    def _alone(self) -> _Waiting | None:
+        """The only job inside if it is quick. It needs no slot: until it is done nothing else can come in."""
+        with self._lock:
+            if self.inside > 1 or not self._queue or not self._queue[0].is_quick:
+                return None
+            return self._queue.popleft()
 
     def _start(self) -> None:
         """Begin what there are slots for; on the event loop, and in threads that have ended a run."""

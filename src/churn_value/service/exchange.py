@@ -20,7 +20,7 @@ from churn_value.service.serving import Serving
 from churn_value.service.strict_json import dump, parse
 
 SMALL_BYTES = 8_192
-RAW_EVENTS = b'"events"'
+RAW_EVENTS, GIVEN_FEATURES = b'"events"', b'"features"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,11 @@ class Sent:
     def joins(self) -> bool:
         """Whether it is quick enough to be answered together with others: small, and not from raw events."""
         return len(self.body) <= SMALL_BYTES and RAW_EVENTS not in self.body
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is small and brings features along; by id alone, features may have to come from live events."""
+        return self.joins and GIVEN_FEATURES in self.body
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Requests meet, in this order: request id and log line; refusals as problem documents; the body's announced length; its
 content type; the caller's key and scope; whether there is a place to wait; the route; the body's bytes; the queue for a
-scoring thread.
+scoring thread, where it is not answered at once.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ class Routes:
             with self.serving.meters.inside.track_inprogress():
                 spoken = as_csv if as_csv and request.scope[MEDIA] == csv_table.MEDIA_TYPE else dialect
                 sent = Sent(body, spoken, request.scope[REQUEST_ID])
-                content, count = await self.admission.outcome(self._exchange, sent, joins=sent.joins)
+                how = {"joins": sent.joins, "is_quick": sent.is_quick}
+                content, count = await self.admission.outcome(self._exchange, sent, **how)
             request.scope[ITEMS] = count
             return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
 

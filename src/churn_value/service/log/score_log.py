@@ -2,9 +2,10 @@
 
 Each worker process writes a chain of its own, file after file. A line is ``<sha256> <JSON>``, the hash taken over the
 hash of the line before and the JSON, so that nothing can be altered, removed or moved without a break that `verify`
-names. Answers never wait for the log: they go into a bounded queue that a thread empties. What does not fit, or cannot
-be written, is lost to the log, counted, and told by a ``gap`` entry as soon as the log can be written again. A kill
-loses at most what the thread had not written yet (`EVERY_S`); the lines before stay whole.
+names. Answers never wait for the log: they go into a bounded queue that a thread empties, a few at a time, with a rest
+after them: writing takes the interpreter from whoever answers. What does not fit, or cannot be written, is lost to the
+log, counted, and told by a ``gap`` entry as soon as the log can be written again. A kill loses at most what the thread
+had not written yet (`EVERY_S`, and the rests); the lines before stay whole.
 
 Customers stand in it under a pseudonym: HMAC-SHA256 of their id with the key of the folder's ``key`` file.
 """
@@ -19,7 +20,8 @@ import os
 import secrets
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -29,7 +31,10 @@ from churn_value.service.strict_json import dump
 
 FIRST = "0" * 64
 EVERY_S = 0.2
+# About a millisecond of writing, and of rest; 2,000 answers a second are written like that.
+AT_ONCE, REST_S = 4, 0.001
 MOST_WAITING = 2_000
+CROWDED = 0.25  # of the places to wait: no more rests then
 LARGEST_FILE_BYTES = 64 * 1_048_576
 KEY = "key"
 log = logging.getLogger("churn_value.service")
@@ -184,34 +189,52 @@ class ScoreLog:
 
     def _follow(self) -> None:
         while not self._stop.wait(EVERY_S):
-            self.flush()
+            self.flush(rest_s=REST_S)
 
-    def flush(self) -> None:
-        """Write everything that waits, as far as the disk takes it."""
+    def flush(self, *, rest_s: float = 0.0) -> None:
+        """Write everything that waits, as far as the disk takes it, with a rest after every few."""
         with self._lock:
-            taken, self._waiting, count = self._waiting, deque(), self._held
-            self._held = 0
+            taken, self._waiting = self._waiting, deque()
             gaps = {why: missing for why, missing in self._gaps.items() if missing}
         if not taken and not gaps:
             return
         told = [{"kind": "gap", "why": why, "missing": missing} for why, missing in gaps.items()]
+        left = sum(len(pending) for pending in taken)
         try:
-            self._written(taken, told)
+            for entries in self._few_by_few(taken, told):
+                self._appended(entries)
+                left -= self._done(entries)
+                if self._held <= CROWDED * self._most:
+                    self._stop.wait(rest_s)
         except OSError as error:
-            self._refused(count, error)
-            return
-        self.fault = None
-        with self._lock:
-            for why, missing in gaps.items():
-                self._gaps[why] -= missing
+            self._refused(left, error)
+        else:
+            self.fault = None
 
-    def _written(self, taken: Iterable[Pending], told: list[dict[str, Any]]) -> None:
+    def _few_by_few(self, taken: Iterable[Pending], told: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+        """Entries in the order they are written in, gaps with the first of them; made when it is their turn."""
+        key = self._key = self._key or key_of(self._folder)
+        entries = chain(told, *(entries_of(pending, lambda one: pseudonym(key, one)) for pending in taken))
+        while few := list(islice(entries, len(told) + AT_ONCE)):
+            told = []
+            yield few
+
+    def _appended(self, entries: list[dict[str, Any]]) -> None:
         if self._chain is None:
-            self._key = self._key or key_of(self._folder)
             self._chain = Chain(self._folder, self._largest)
-        key = self._key or b""
-        entries = [entry for pending in taken for entry in entries_of(pending, lambda one: pseudonym(key, one))]
-        self._chain.append([*told, *entries])
+        self._chain.append(entries)
+
+    def _done(self, entries: Iterable[Mapping[str, Any]]) -> int:
+        """Count what stands in the log: gaps that are told, and answers that wait no more, whose number it returns."""
+        answers = 0
+        with self._lock:
+            for entry in entries:
+                if entry["kind"] == "gap":
+                    self._gaps[entry["why"]] -= entry["missing"]
+                else:
+                    answers += 1
+            self._held -= answers
+        return answers
 
     def _refused(self, count: int, error: OSError) -> None:
         """Give the chain up: its last line may be torn, and the next one begins with what is missing."""
@@ -219,6 +242,7 @@ class ScoreLog:
             log.warning(json.dumps({"event": "score_log", "error": type(error).__name__, "errno": error.errno}))
         self.fault = "SCORE_LOG_UNWRITABLE"
         with self._lock:
+            self._held -= count
             self._lose(count, "disk")
         if self._chain is not None:
             self._chain.give_up()
