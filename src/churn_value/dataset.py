@@ -266,14 +266,19 @@ def _refuse_thin_folds(frame: pd.DataFrame, config: Config) -> None:
                 code="ONE_CLASS_FOLD",
                 where=str(config.source_file),
                 received=f"{len(churned)} rows, {int(churned.sum())} churners",
-                remedy=_remedy_of_one_class(config, len(churned)),
+                remedy=_remedy_of_one_class(config, len(churned), int(churned.sum())),
             )
 
 
-def _remedy_of_one_class(config: Config, rows: int) -> str:
+def _remedy_of_one_class(config: Config, rows: int, churners: int) -> str:
     if config.is_snapshot:
         meant = "1, true or yes" if config.churn.positive is None else repr(config.churn.positive)
         return f"write the label's text that means churned as churn.positive; it is {meant}"
     if rows == 0:
         return "nobody is in the cohort: look at cohort.rule, and whether amounts of purchases are above 0"
+    if churners:
+        return (
+            "if a stray late date makes the events seem to go on, set dates.observed_through to the last real day; "
+            "else choose another horizon_days or churn.definition"
+        )
     return "choose another horizon_days or churn.definition, or bring more data"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from churn_value.config import Config
-from churn_value.errors import ConfigError
+from churn_value.errors import ConfigError, TooLittleData
 from churn_value.tables.load import Tables
-from churn_value.timeline import Split, learnable_days, plan_split, usual_step
-
-LEAST_HISTORY_DAYS = 28
+from churn_value.timeline import LEAST_HISTORY_DAYS, Split, learnable_days, plan_split, shortest_span, usual_step
 
 
 def observed_through(config: Config, tables: Tables) -> date:
@@ -37,12 +35,19 @@ def observed_through(config: Config, tables: Tables) -> date:
 
 
 def split_for(config: Config, tables: Tables) -> Split:
-    """as_of dates of the folds, given by hand or planned from the span of the data."""
+    """as_of dates of the folds, given by hand or planned from the span of the data.
+
+    Raises
+    ------
+    TooLittleData
+        ``SPAN_TOO_SHORT``, with the fewest days that are enough.
+    """
     given, start, through = config.dates.as_of, tables.span[0], observed_through(config, tables)
     learned = config.dates.learned_days or config.horizon_days
     if given is not None:
         return Split(given.train, given.calibration, given.test, learned, given.refit)
     if config.dates.learned_days is None and config.churn.definition == "no_purchase":
+        _check_span(config, start, through)
         learned = learnable_days((through - start).days, config.horizon_days, config.dates.min_history_days)
     return plan_split(
         start,
@@ -54,3 +59,17 @@ def split_for(config: Config, tables: Tables) -> Split:
         calibration_dates=config.dates.calibration_dates,
         learned_days=learned,
     )
+
+
+def _check_span(config: Config, start: date, through: date) -> None:
+    """Refuse a span from which not even the shortest outcome windows can be learned."""
+    needed = shortest_span(config.horizon_days, config.dates.min_history_days)
+    if (through - start).days < needed:
+        raise TooLittleData(
+            f"a model with horizon_days {config.horizon_days} needs at least {needed} days of events, "
+            "even if it learns on shorter outcome windows",
+            code="SPAN_TOO_SHORT",
+            where=f"{config.source_file}: horizon_days",
+            received=f"{(through - start).days} days ({start} to {through})",
+            remedy="bring a longer history, or lower horizon_days or dates.min_history_days",
+        )

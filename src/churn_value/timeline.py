@@ -20,6 +20,7 @@ from churn_value.errors import ConfigError, TooLittleData
 EPOCH = date(1970, 1, 1)
 FoldName = Literal["train", "refit", "calibration", "test"]
 MOST_STRETCH = 4
+LEAST_HISTORY_DAYS = 28
 SHORTEST_LEARNED_DAYS = 14
 
 
@@ -147,12 +148,27 @@ def learnable_days(span_days: int, horizon_days: int, min_history_days: int | No
     Notes
     -----
     With H the horizon and L what is learned on, a split needs ``min_history + 2 L + H`` days, where the history wanted
-    is L itself unless given. Carrying a model to more than four times what it learned on, or learning on less than 14
-    days, is not worth a number: the horizon is then returned, which `plan_split` refuses.
+    is L itself unless given, and 28 days at least. Carrying a model to more than four times what it learned on, or
+    learning on less than 14 days, is not worth a number: the horizon is then returned, which `plan_split` refuses.
     """
-    history, windows = (0, 3) if min_history_days is None else (min_history_days, 2)
-    longest = min((span_days - horizon_days - history) // windows, horizon_days)
-    return longest if longest >= max(SHORTEST_LEARNED_DAYS, -(-horizon_days // MOST_STRETCH)) else horizon_days
+    left = span_days - horizon_days
+    if min_history_days is not None:
+        longest = (left - min_history_days) // 2
+    else:
+        longest = left // 3 if left // 3 >= LEAST_HISTORY_DAYS else (left - LEAST_HISTORY_DAYS) // 2
+    longest = min(longest, horizon_days)
+    return longest if longest >= _shortest_learned(horizon_days) else horizon_days
+
+
+def _shortest_learned(horizon_days: int) -> int:
+    return max(SHORTEST_LEARNED_DAYS, -(-horizon_days // MOST_STRETCH))
+
+
+def shortest_span(horizon_days: int, min_history_days: int | None) -> int:
+    """Fewest days of events from which `learnable_days` finds a window that a split has room for [days]."""
+    learned = min(_shortest_learned(horizon_days), horizon_days)
+    history = max(LEAST_HISTORY_DAYS, learned) if min_history_days is None else min_history_days
+    return history + 2 * learned + horizon_days
 
 
 def usual_step(learned_days: int) -> int:

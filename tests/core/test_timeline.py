@@ -1,11 +1,12 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.timeline import (
+    LEAST_HISTORY_DAYS,
     Split,
     day_number,
     day_of,
@@ -14,7 +15,9 @@ from churn_value.timeline import (
     lookback_window,
     outcome_window,
     plan_split,
+    shortest_span,
     stepped_back,
+    usual_step,
 )
 
 
@@ -84,6 +87,42 @@ def test_a_horizon_too_long_for_the_history_is_learned_on_a_third_of_what_is_lef
     )
     assert split.refit == (date(1997, 5, 3), date(1997, 6, 2))
     assert split.horizon_days == 91
+
+
+def planned(span, horizon, min_history=None):
+    learned = learnable_days(span, horizon, min_history)
+    return plan_split(
+        date(2020, 1, 1),
+        date(2020, 1, 1) + timedelta(days=span),
+        horizon_days=horizon,
+        step_days=usual_step(learned),
+        min_history_days=min_history or max(LEAST_HISTORY_DAYS, learned // 3),
+        max_train_dates=12,
+        learned_days=learned,
+    )
+
+
+def test_the_shortest_span_worked_by_hand():
+    # 45 days ahead are learned on 14 at least: 28 of history, twice 14, and 45.
+    assert shortest_span(45, None) == 101
+    # 400 ahead on 100 at least, with as much history: 100 + 200 + 400.
+    assert shortest_span(400, None) == 700
+    assert shortest_span(400, 30) == 630
+    # 7 are not learned on fewer: 28 + 14 + 7.
+    assert shortest_span(7, None) == 49
+
+
+@given(
+    horizon=st.integers(1, 400),
+    more=st.integers(0, 600) | st.sampled_from([0, 1, 2, 3]),
+    min_history=st.none() | st.integers(1, 300),
+)
+@example(horizon=45, more=25, min_history=None)
+def test_every_span_from_the_shortest_on_can_be_planned_and_none_below(horizon, more, min_history):
+    shortest = shortest_span(horizon, min_history)
+    assert planned(shortest + more, horizon, min_history).train
+    with pytest.raises(TooLittleData):
+        planned(shortest - 1, horizon, min_history)
 
 
 def test_a_refit_date_must_be_between_train_and_calibration():
