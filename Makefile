@@ -29,8 +29,11 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/runtime.done
 demo: $(VENV)/runtime.done  ## real data in, trained and served answers out, in minutes
 	$(BIN)/python -m pipelines.demo
 
+# Servers and stores that several processes share are tested one after the other: their tests measure, kill and wait.
+ALONE := tests/service tests/tracking
 test: $(VENV)/dev.done      ## the whole test suite
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -m "not long" $(ALONE)
 
 test-long: $(VENV)/dev.done ## the longer proofs; run once per change of what they prove
 	CHURN_VALUE_RECORD=1 $(BIN)/python -m pytest -m long
