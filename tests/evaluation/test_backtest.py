@@ -152,7 +152,7 @@ def test_drift_worked_by_hand(replay):
     assert (calibration.mean, calibration.worst, calibration.per_month) == pytest.approx((0.04, 0.06, 0.02))
     assert (total.mean, total.worst, total.per_month) == pytest.approx((0.9, 0.8, -0.1))
     assert total.en == "Predicted total was 90% of actual on average, 80% at worst, moving -10.0% a month."
-    assert total.zh == "预测总额平均为实际的 90%,最差时为 80%,每月变动 -10.0%。"
+    assert total.zh == "预测总额平均为实际的 90%，最差时为 80%，每月变动 -10.0%。"
     assert calibration.en.startswith("Predicted churn was +4.0% points from actual on average, +6.0% at worst")
 
 

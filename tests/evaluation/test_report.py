@@ -212,8 +212,10 @@ def test_text_from_tables_cannot_become_markup(subject):
     assert "&lt;b&gt;x" in page
 
 
-def graded(gaps, *, calibration=0.02, gini=None, confidence=0.95):
+def graded(gaps, *, calibration=0.02, gini=None, total=None, confidence=0.95):
     metrics = {"model": {"churn_calibration_error": Estimate(calibration, 0, 1)}}
+    if total is not None:
+        metrics["model"]["value_total_bias"] = Estimate(total, total, total)
     differences = {}
     for name, ends in gaps.items():
         metrics[name] = {}
@@ -231,6 +233,9 @@ def test_grades_follow_what_is_written():
     assert "bg_nbd" in graded({"recency": clear, "bg_nbd": close}).en
     assert graded({"recency": clear}, calibration=0.06).letter == "B"
     assert graded({"recency": clear}, gini=-0.01).letter == "B"
+    assert [graded({"recency": clear}, total=one).letter for one in (0.91, 1.0, 1.09, 0.89, 1.11)] == [*"AAABB"]
+    assert "predicted amounts sum to 72% of the actual ones" in graded({"recency": clear}, total=0.72).en
+    assert "预测金额合计为实际的 72%" in graded({"recency": clear}, total=0.72).zh
     assert graded({"recency": clear, "bg_nbd": lost}).letter == "C"
     assert "bg_nbd" in graded({"bg_nbd": lost}).zh
     assert graded({}).letter == "C"

@@ -34,10 +34,10 @@ CONTRIBUTIONS = np.array([[0.5, -0.25, -0.4, 9.0, 0.05, 0.2, -1.0], [-0.2, -0.5,
 TYPICAL = {"order_count_30d": 2.0, "spend_minor": 100.0, "attr_b": "z"}
 
 
-def told(top=10, language="en", head="churn"):
+def told(top=10, language="en", head="churn", typical=TYPICAL):
     values = values_of(FRAME, TWO)
     heads = explained(head, CONTRIBUTIONS, CONTRIBUTIONS.sum(axis=1), values)
-    return Teller(heads, values, TYPICAL, currency="GBP", language=language, top=top)
+    return Teller(heads, values, typical, currency="GBP", language=language, top=top)
 
 
 def test_groups_add_their_features_and_the_largest_comes_first():
@@ -141,6 +141,27 @@ def test_the_same_in_chinese_for_the_value_head():
     reasons = told(language="zh", head="value").reasons(0)
     assert reasons[0].text == "消费金额：累计净消费£1,834.20（全体客户一般为£1.00），预期价值降低"
     assert reasons[1].text == "购买频率：近30天1笔订单（全体客户一般为2笔订单），预期价值升高"
+
+
+@pytest.mark.parametrize(
+    ("typical", "text"),
+    [
+        ({"attr_b": "y"}, "Attr b: y – raises the risk of leaving"),
+        ({"attr_b": "z"}, "Attr b: y (typical of all customers: z) – raises the risk of leaving"),
+        ({}, "Attr b: y – raises the risk of leaving"),
+    ],
+)
+def test_a_typical_value_that_reads_the_same_is_left_out(typical, text):
+    assert (
+        told(typical={name: one for name, one in TYPICAL.items() if name != "attr_b"} | typical).reasons(0)[2].text
+        == text
+    )
+
+
+def test_amounts_that_are_written_alike_read_the_same():
+    alike = told(typical=TYPICAL | {"spend_minor": 183_420.4}).reasons(0)[0]
+    assert alike.text == "Spending: £1,834.20 net so far – speaks for staying"
+    assert alike.typical == pytest.approx(1_834.204)
 
 
 def test_the_books_balance():

@@ -44,6 +44,14 @@ def test_cuts_are_whole_days_that_part_known_gaps_evenly():
     assert rhythm_cuts(np.array([1.0, 1, 1, 5, 9])) == (5.0,)  # nobody need read "at least every 1 day"
 
 
+def test_where_all_have_one_rhythm_those_who_came_back_are_one_group():
+    weekly = Peers((), (100, 200), ({}, {"spend_minor": 5000.0}))
+    assert grouped(weekly, [1, 2, 50], [np.nan, 7, 7]) == [ONCE, 1, 1]
+    assert [weekly.code(group) for group in (ONCE, 1)] == ["once", "repeatedly"]
+    assert peers_in_words(weekly, 1, "en") == "customers who bought more than once"
+    assert peers_in_words(weekly, 1, "zh") == "购买不止一次的客户"
+
+
 @given(st.lists(st.one_of(st.just(float("nan")), st.floats(0.5, 400)), max_size=60))
 def test_cuts_rise_and_every_group_they_make_has_somebody(gaps):
     cuts = rhythm_cuts(np.array(gaps, dtype=float))

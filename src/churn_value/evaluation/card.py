@@ -47,8 +47,10 @@ def _purpose(subject: Subject, *, zh: bool) -> str:
     config = subject.config
     churn = CHURN_TEXTS[config.churn.definition][zh]
     if zh:
-        value = f",以及同期预期价值({config.currency},含区间)" if config.has_value else ""
-        return f"对每位客户给出未来 {config.horizon_days} 天的流失概率(流失:{churn}){value},用于安排挽留与关怀的先后。"
+        value = f"，以及同期预期价值（{config.currency}，含区间）" if config.has_value else ""
+        return (
+            f"对每位客户给出未来 {config.horizon_days} 天的流失概率（流失：{churn}）{value}，用于安排挽留与关怀的先后。"
+        )
     value = (
         f" and the value expected in the same time ({config.currency}, with an interval)" if config.has_value else ""
     )
@@ -69,11 +71,11 @@ def _spans(subject: Subject, *, zh: bool) -> tuple[list[str], list[list[object]]
         ["特征数" if zh else "features", manifest.get("features", "–")],
     ]
     if subject.left_out:
-        said = "未采用的属性(不比随机更有信息)" if zh else "attributes left out (no more telling than chance)"
+        said = "未采用的属性（不比随机更有信息）" if zh else "attributes left out (no more telling than chance)"
         rows.append([said, ("、" if zh else ", ").join(subject.left_out)])
     names = {"train": "训练", "refit": "重拟合", "calibration": "校准", "test": "测试"}
     for fold in sorted(manifest.get("per_fold", []), key=lambda entry: list(names).index(entry["fold"])):
-        said = f"{fold['rows']:,} 行,{fold['churners']:,} 流失" if zh else _said(fold)
+        said = f"{fold['rows']:,} 行，{fold['churners']:,} 流失" if zh else _said(fold)
         rows.append([f"{names[fold['fold']]}折" if zh else f"{fold['fold']} fold", said])
     hashes = ("config_sha256", "data_sha256", "feature_fingerprint")
     rows += [[name, f"`{str(manifest.get(name, '–'))[:16]}`"] for name in hashes]
@@ -89,7 +91,7 @@ def _judged_on(subject: Subject, *, zh: bool) -> str:
     rate = e.churners / e.rows
     if zh:
         return (
-            f"{e.rows:,} 行、{e.customers:,} 位客户,流失率 {rate:.1%};所有系统在相同的行上评估。"
+            f"{e.rows:,} 行、{e.customers:,} 位客户，流失率 {rate:.1%}；所有系统在相同的行上评估。"
             f"区间为按客户重抽样的 {e.confidence:.0%} 自助区间。"
         )
     return (
@@ -141,9 +143,9 @@ def limits(subject: Subject, language: Language) -> list[str]:
         f"Answers expire after {config.expires_after_days} days, and hold for the population above only.",
     ]
     zh = [
-        f"评估日期为 {subject.tested_at};此后市场、价格与习惯可能变化。",
-        "原因说明的是影响预测的因素,并非已证实的因果;联系客户本身可能改变结果。",
-        f"结果在 {config.expires_after_days} 天后过期,且仅适用于上述人群。",
+        f"评估日期为 {subject.tested_at}；此后市场、价格与习惯可能变化。",
+        "原因说明的是影响预测的因素，并非已证实的因果；联系客户本身可能改变结果。",
+        f"结果在 {config.expires_after_days} 天后过期，且仅适用于上述人群。",
     ]
     if coverage is not None and subject.evaluation.interval_level is not None:
         en.append(f"The {subject.evaluation.interval_level:.0%} value interval held {coverage.value:.1%} of test rows.")

@@ -158,14 +158,14 @@ def _label_copy(frame: pd.DataFrame, features: Sequence[FeatureLike], seed: int)
     scan = label_copies(frame, features, seed=seed)
     if scan is None:
         return _skipped(
-            "CV001", "error", "Too few churners to judge single features.", "流失样本过少,无法判断单个特征。"
+            "CV001", "error", "Too few churners to judge single features.", "流失样本过少，无法判断单个特征。"
         )
     if scan.certain:
         return _issue(
             "CV001",
             "error",
             f"A single feature tells who churned (AUC alone): {_listed(scan.certain)}",
-            f"单个特征即可判定流失(单特征 AUC):{_listed(scan.certain)}",
+            f"单个特征即可判定流失（单特征 AUC）：{_listed(scan.certain)}",
             (finding.column for finding in scan.certain),
         )
     if scan.suspect:
@@ -173,7 +173,7 @@ def _label_copy(frame: pd.DataFrame, features: Sequence[FeatureLike], seed: int)
             "CV001",
             "warning",
             f"A single feature stands far above all others (AUC alone): {_listed(scan.suspect)}",
-            f"单个特征远超其他特征(单特征 AUC):{_listed(scan.suspect)}",
+            f"单个特征远超其他特征（单特征 AUC）：{_listed(scan.suspect)}",
             (finding.column for finding in scan.suspect),
         )
     best = scan.best
@@ -181,7 +181,7 @@ def _label_copy(frame: pd.DataFrame, features: Sequence[FeatureLike], seed: int)
         "CV001",
         "error",
         f"No feature is a copy of the label; the strongest alone is {best.column} with AUC {best.score:.3f}.",
-        f"没有特征是标签的副本;最强的单个特征为 {best.column},AUC {best.score:.3f}。",
+        f"没有特征是标签的副本；最强的单个特征为 {best.column}，AUC {best.score:.3f}。",
     )
 
 
@@ -194,7 +194,7 @@ def _future_value(frame: pd.DataFrame, features: Sequence[FeatureLike]) -> Check
             "CV002",
             "error",
             f"A single feature tells the amount of the outcome window (rank correlation): {_listed(found)}",
-            f"单个特征即可得出结果窗口内的金额(秩相关):{_listed(found)}",
+            f"单个特征即可得出结果窗口内的金额（秩相关）：{_listed(found)}",
             (finding.column for finding in found),
         )
     return _passed("CV002", "error", "No feature was written after the outcome.", "没有特征来自结果发生之后。")
@@ -210,7 +210,7 @@ def _future_dates(frame: pd.DataFrame, features: Sequence[FeatureLike], *, dated
             "CV003",
             "error",
             f"An attribute holds dates on or after as_of (share of rows): {shares}",
-            f"属性中含有不早于 as_of 的日期(行占比):{shares}",
+            f"属性中含有不早于 as_of 的日期（行占比）：{shares}",
             (finding.column for finding in found),
         )
     return _passed("CV003", "error", "No attribute holds a date after as_of.", "没有属性含有 as_of 之后的日期。")
@@ -219,7 +219,7 @@ def _future_dates(frame: pd.DataFrame, features: Sequence[FeatureLike], *, dated
 def _purged(frame: pd.DataFrame, horizon_days: int, *, dated: bool) -> Check:
     overlap = _overlap_of_dates(frame, horizon_days) if dated else _overlap_of_customers(frame)
     if overlap:
-        return _issue("CV004", "error", f"Folds overlap: {overlap}", f"数据折之间有重叠:{overlap}")
+        return _issue("CV004", "error", f"Folds overlap: {overlap}", f"数据折之间有重叠：{overlap}")
     return _passed("CV004", "error", "Every fold ends before the next begins.", "各数据折互不重叠。")
 
 
@@ -263,7 +263,7 @@ def _base_rate(frame: pd.DataFrame) -> Check:
     pooled = (before * n + after * m) / (n + m)
     error = math.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / m))
     en = f"The churn rate is {before:.1%} in train and {after:.1%} in test."
-    zh = f"训练折流失率 {before:.1%},测试折 {after:.1%}。"
+    zh = f"训练折流失率 {before:.1%}，测试折 {after:.1%}。"
     shift = abs(after - before)
     if shift > LARGEST_RATE_SHIFT and shift > RATE_SHIFT_SE * error:
         return _issue("CV006", "warning", en, zh)
@@ -279,7 +279,7 @@ def _uninformative(frame: pd.DataFrame, features: Sequence[FeatureLike]) -> Chec
             "CV007",
             "info",
             f"{len(constant)} of {len(features)} features are constant or empty in train: {shown}",
-            f"{len(features)} 个特征中有 {len(constant)} 个在训练折中为常数或全空:{shown}",
+            f"{len(features)} 个特征中有 {len(constant)} 个在训练折中为常数或全空：{shown}",
             constant,
         )
     return _passed("CV007", "info", "Every feature varies.", "所有特征均有变化。")
@@ -289,11 +289,11 @@ def _canary(frame: pd.DataFrame, features: Sequence[FeatureLike], seed: int) -> 
     excess = shuffled_excess(frame, features, seed=seed)
     if excess is None:
         return _skipped(
-            "CV008", "warning", "Too few churners for a shuffled scan.", "流失样本过少,无法做标签打乱扫描。"
+            "CV008", "warning", "Too few churners for a shuffled scan.", "流失样本过少，无法做标签打乱扫描。"
         )
     found, bound = excess.found.score, excess.bound
     en = f"With shuffled labels the strongest feature reaches AUC {found:.3f}, chance allows {bound:.3f}"
-    zh = f"标签打乱后,最强特征 AUC 为 {found:.3f},随机上限 {bound:.3f}"
+    zh = f"标签打乱后，最强特征 AUC 为 {found:.3f}，随机上限 {bound:.3f}"
     if found > bound:
         return _issue("CV008", "warning", en, zh, (excess.found.column,))
     return _passed("CV008", "warning", en + ".", zh + "。")

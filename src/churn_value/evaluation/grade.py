@@ -8,8 +8,9 @@ from typing import Literal
 from churn_value.estimators.bootstrap import Estimate
 from churn_value.evaluation.results import MODEL, Evaluation, has_interval
 
-LOG_LOSS, GINI = "churn_log_loss", "value_normalised_gini"
+LOG_LOSS, GINI, TOTAL = "churn_log_loss", "value_normalised_gini", "value_total_bias"
 WELL_CALIBRATED = 0.05
+WELL_SUMMED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ def grade(evaluation: Evaluation) -> Grade:
     Notes
     -----
     A: against each baseline the whole paired interval of the log-loss difference is below 0 and, where there is value,
-    the normalised Gini is not lower; calibration error at most 0.05. B: the log-loss is lower than each baseline's.
-    C otherwise, or without a baseline.
+    the normalised Gini is not lower; calibration error at most 0.05; predicted amounts sum to within 10 % of the actual
+    ones. B: the log-loss is lower than each baseline's. C otherwise, or without a baseline.
     """
     gaps = {name: gap for name in evaluation.baselines if (gap := evaluation.difference(LOG_LOSS, name)) is not None}
     lost = [name for name, gap in gaps.items() if gap.value >= 0]
@@ -38,9 +39,11 @@ def grade(evaluation: Evaluation) -> Grade:
     behind = [name for name in evaluation.baselines if _is_lower(evaluation.difference(GINI, name))]
     off = evaluation.of("churn_calibration_error", MODEL)
     rough = off is None or off.value > WELL_CALIBRATED
-    if not (close or behind or rough):
+    summed = evaluation.of(TOTAL, MODEL)
+    total = None if summed is None or abs(summed.value - 1) <= WELL_SUMMED else summed.value
+    if not (close or behind or rough or total is not None):
         return _good(evaluation, len(gaps))
-    return _fair(close, behind, rough=rough)
+    return _fair(close, behind, rough=rough, total=total)
 
 
 def _is_clear(gap: Estimate) -> bool:
@@ -57,11 +60,11 @@ def _good(evaluation: Evaluation, compared: int) -> Grade:
         "A",
         f"Better than all {compared} baselines on the same customers beyond chance ({level} intervals), "
         "and probabilities can be taken at their word.",
-        f"在相同客户上优于全部 {compared} 个基线,且差异超出随机波动({level} 区间);概率可直接采信。",
+        f"在相同客户上优于全部 {compared} 个基线，且差异超出随机波动（{level} 区间）；概率可直接采信。",
     )
 
 
-def _fair(close: list[str], behind: list[str], *, rough: bool) -> Grade:
+def _fair(close: list[str], behind: list[str], *, rough: bool, total: float | None) -> Grade:
     en, zh = [], []
     if close:
         en.append(f"the lead over {', '.join(close)} may be chance")
@@ -72,7 +75,10 @@ def _fair(close: list[str], behind: list[str], *, rough: bool) -> Grade:
     if rough:
         en.append("probabilities are only roughly calibrated")
         zh.append("概率校准较粗略")
-    return Grade("B", f"Better than every baseline, but {'; '.join(en)}.", f"优于所有基线,但{';'.join(zh)}。")
+    if total is not None:
+        en.append(f"predicted amounts sum to {total:.0%} of the actual ones")
+        zh.append(f"预测金额合计为实际的 {total:.0%}")
+    return Grade("B", f"Better than every baseline, but {'; '.join(en)}.", f"优于所有基线，但{'；'.join(zh)}。")
 
 
 def _poor(lost: list[str]) -> Grade:
@@ -80,11 +86,11 @@ def _poor(lost: list[str]) -> Grade:
         return Grade(
             "C",
             "No baseline was compared, so nothing shows that the model is needed.",
-            "没有可比较的基线,无法说明模型的必要性。",
+            "没有可比较的基线，无法说明模型的必要性。",
         )
     names = ", ".join(lost)
     return Grade(
         "C",
         f"Not better than {names}: use the simpler rule until the data or the model improve.",
-        f"未优于 {'、'.join(lost)}:在数据或模型改进之前,请使用更简单的规则。",
+        f"未优于 {'、'.join(lost)}：在数据或模型改进之前，请使用更简单的规则。",
     )

@@ -187,12 +187,12 @@ def _drift(name: str, days: Sequence[int], figures: Sequence[float], ideal: floa
 def _said(name: str, mean: float, worst: float, slope: float) -> tuple[str, str]:
     if name == "calibration_gap":
         en = f"Predicted churn was {mean:+.1%} points from actual on average, {worst:+.1%} at worst"
-        zh = f"预测流失率与实际平均相差 {mean:+.1%},最大相差 {worst:+.1%}"
+        zh = f"预测流失率与实际平均相差 {mean:+.1%}，最大相差 {worst:+.1%}"
         trend_en, trend_zh = f"moving {slope:+.2%} a month", f"每月变动 {slope:+.2%}"
     else:
         en = f"Predicted total was {mean:.0%} of actual on average, {worst:.0%} at worst"
-        zh = f"预测总额平均为实际的 {mean:.0%},最差时为 {worst:.0%}"
+        zh = f"预测总额平均为实际的 {mean:.0%}，最差时为 {worst:.0%}"
         trend_en, trend_zh = f"moving {slope:+.1%} a month", f"每月变动 {slope:+.1%}"
     if math.isnan(slope):
         return f"{en}.", f"{zh}。"
-    return f"{en}, {trend_en}.", f"{zh},{trend_zh}。"
+    return f"{en}, {trend_en}.", f"{zh}，{trend_zh}。"

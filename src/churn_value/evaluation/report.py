@@ -19,13 +19,13 @@ LANGUAGES: tuple[Language, Language] = ("en", "zh")
 Told = tuple[Sequence[str], Sequence[Sequence[str]]]
 HEADLINES = ("churn_auc", "churn_log_loss", "churn_calibration_error", "value_normalised_gini", "value_total_bias")
 CAPTIONS: Mapping[str, tuple[str, str]] = {
-    "calibration": ("Are probabilities true?", "概率是否可信?"),
-    "gain_churn": ("How many churners are reached first?", "优先联系能覆盖多少流失客户?"),
-    "gain_value": ("How much value is found first?", "优先联系能覆盖多少价值?"),
-    "deciles": ("Are amounts right at every level?", "各价值层级的金额是否准确?"),
-    "shapley_churn": ("What moves the churn head?", "哪些因素影响流失预测?"),
-    "shapley_value": ("What moves the value head?", "哪些因素影响价值预测?"),
-    "tiers": ("How are customers spread over tiers?", "客户等级如何分布?"),
+    "calibration": ("Are probabilities true?", "概率是否可信？"),
+    "gain_churn": ("How many churners are reached first?", "优先联系能覆盖多少流失客户？"),
+    "gain_value": ("How much value is found first?", "优先联系能覆盖多少价值？"),
+    "deciles": ("Are amounts right at every level?", "各价值层级的金额是否准确？"),
+    "shapley_churn": ("What moves the churn head?", "哪些因素影响流失预测？"),
+    "shapley_value": ("What moves the value head?", "哪些因素影响价值预测？"),
+    "tiers": ("How are customers spread over tiers?", "客户等级如何分布？"),
     "search_churn": ("How was the churn head found?", "流失模型的搜索过程"),
     "search_value": ("How was the value head found?", "价值模型的搜索过程"),
 }
@@ -81,7 +81,7 @@ def _head(subject: Subject) -> str:
     config, verdict = subject.config, grade(subject.evaluation)
     churn = CHURN_TEXTS[config.churn.definition]
     facts_en = f"Churn: {churn[0]} · {config.horizon_days} days · {subject.population('en')}"
-    facts_zh = f"流失:{churn[1]} · {config.horizon_days} 天 · {subject.population('zh')}"
+    facts_zh = f"流失：{churn[1]} · {config.horizon_days} 天 · {subject.population('zh')}"
     trained = f"{subject.created_at} · {subject.tested_at}"
     return (
         f'<div class="grade {verdict.letter}">{verdict.letter}</div><div><h1>{escape(config.name)}</h1>'

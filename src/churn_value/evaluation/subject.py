@@ -90,7 +90,7 @@ class Subject:
         days = self.config.cohort.lookback_days
         if days is None:
             return text
-        return f"{text}(近 {days} 天内)" if language == "zh" else f"{text}, within {days} days"
+        return f"{text}（近 {days} 天内）" if language == "zh" else f"{text}, within {days} days"
 
 
 def number(value: float, measure: Measure, minor_per_major: int) -> str:

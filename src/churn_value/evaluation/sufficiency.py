@@ -188,8 +188,8 @@ def _lacking_class(name: str, rows: pd.DataFrame, half_width: float) -> tuple[st
             f"±{half_width:.2f}; found {found:,} (beside {max(churners, stayers):,} others)"
         ),
         (
-            f"{FOLDS[name]}折至少需要 {needed:,} 位{zh},才能将 {ASSUMED_AUC} 的 AUC 估计到 ±{half_width:.2f} 以内;"
-            f"实有 {found:,} 位(另一类 {max(churners, stayers):,} 位)"
+            f"{FOLDS[name]}折至少需要 {needed:,} 位{zh}，才能将 {ASSUMED_AUC} 的 AUC 估计到 ±{half_width:.2f} 以内；"
+            f"实有 {found:,} 位（另一类 {max(churners, stayers):,} 位）"
         ),
     )
 
@@ -215,7 +215,7 @@ def _lacking_customers(name: str, rows: pd.DataFrame, half_width: float) -> tupl
             f"needs at least {needed:,} customers in the {name} fold to know its churn rate within {points} points; "
             f"found {found:,}"
         ),
-        f"{FOLDS[name]}折至少需要 {needed:,} 位客户,才能将流失率估计到 {points} 个百分点以内;实有 {found:,} 位",
+        f"{FOLDS[name]}折至少需要 {needed:,} 位客户，才能将流失率估计到 {points} 个百分点以内；实有 {found:,} 位",
     )
 
 
@@ -230,5 +230,5 @@ def _dates(train: pd.DataFrame) -> Check:
         "issue",
         "warning",
         f"{en}; needs at least {WANTED_DATES} to tell what holds from what one season did.",
-        f"{zh};至少需要 {WANTED_DATES} 个,才能区分长期规律与一时的季节影响。",
+        f"{zh}；至少需要 {WANTED_DATES} 个，才能区分长期规律与一时的季节影响。",
     )

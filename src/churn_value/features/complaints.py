@@ -30,7 +30,7 @@ def complaint_count(past: Past) -> ir.Scalar:
     unit="complaints",
     group="COMPLAINTS",
     en="Complaints, weighted by recency with half-life {half_life}",
-    zh="投诉次数,半衰期{half_life}",
+    zh="投诉次数，半衰期{half_life}",
 )
 def complaints_decayed(past: Past) -> ir.Scalar:
     """Complaints, each weighing half as much per half-life of age."""

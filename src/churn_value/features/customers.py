@@ -22,7 +22,12 @@ def tenure_days(past: Past) -> ir.Scalar:
 
 
 @feature(
-    PROFILE, unit="years", group="PROFILE", en="Age in the year of as_of", zh="年龄(按预测当年)", requires=[BIRTH_YEAR]
+    PROFILE,
+    unit="years",
+    group="PROFILE",
+    en="Age in the year of as_of",
+    zh="年龄（按预测当年）",
+    requires=[BIRTH_YEAR],
 )
 def age_years(past: Past) -> ir.Scalar:
     """Year of as_of minus year of birth."""
@@ -37,7 +42,7 @@ def _attribute(grain: Grain, column: str, dtype: FeatureType) -> Feature:
         unit="category" if dtype == "category" else "as given",
         group="PROFILE",
         en=f"Attribute {column}",
-        zh=f"属性:{column}",
+        zh=f"属性：{column}",
         dtype=dtype,
         requires=frozenset({column}),
     )

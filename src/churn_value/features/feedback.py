@@ -78,7 +78,7 @@ DAY = Grain(
     unit="share",
     group="SATISFACTION_LEVEL",
     en="Satisfaction, 0 to 1, recent scores weighing more (half-life {half_life})",
-    zh="满意度水平(0至1,半衰期{half_life})",
+    zh="满意度水平（0至1，半衰期{half_life}）",
     requires=["score"],
 )
 def satisfaction_level(past: Past) -> ir.Scalar:
@@ -162,7 +162,7 @@ def satisfaction_last_change(past: Past) -> ir.Scalar:
     unit="class",
     group="SATISFACTION_LEVEL",
     en="NPS class of the last day with an NPS score: -1 detractor, 0 passive, 1 promoter",
-    zh="最近NPS类别:-1贬损,0中立,1推荐",
+    zh="最近NPS类别：-1贬损，0中立，1推荐",
     requires=["score"],
 )
 def nps_class_last(past: Past) -> ir.Scalar:

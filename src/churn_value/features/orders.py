@@ -47,7 +47,7 @@ def order_count(past: Past) -> ir.Scalar:
     unit="minor units",
     group="BASKET",
     en="Mean amount of an order, before returns, {window}",
-    zh="{window}平均订单金额(未扣退货)",
+    zh="{window}平均订单金额（未扣退货）",
 )
 def mean_order_minor(past: Past) -> ir.Scalar:
     """Amount bought per order."""

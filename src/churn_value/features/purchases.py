@@ -57,7 +57,7 @@ DAY = Grain(
     unit="days",
     group="RECENCY",
     en="Days since the last purchase; 1 is the day before",
-    zh="距上次购买天数,前一天为1",
+    zh="距上次购买天数，前一天为1",
 )
 def days_since_last_purchase(past: Past) -> ir.Scalar:
     """Age of the newest day with a purchase."""
@@ -88,7 +88,7 @@ def T_days(past: Past) -> ir.Scalar:  # noqa: N802 - the literature's name
     unit="days",
     group="FREQUENCY",
     en="Repeat purchase days, the first excluded (BTYD)",
-    zh="重复购买天数(不含首次)",
+    zh="重复购买天数（不含首次）",
 )
 def frequency(past: Past) -> ir.Scalar:
     """Purchase days after the first."""
@@ -129,7 +129,7 @@ def purchase_days(past: Past) -> ir.Scalar:
     unit="days",
     group="FREQUENCY",
     en="Purchase days, weighted by recency with half-life {half_life}",
-    zh="购买天数,半衰期{half_life}",
+    zh="购买天数，半衰期{half_life}",
 )
 def purchase_days_decayed(past: Past) -> ir.Scalar:
     """Purchase days, each weighing half as much per half-life of age."""
@@ -164,7 +164,7 @@ def spend_minor(past: Past) -> ir.Scalar:
     unit="minor units",
     group="SPEND",
     en="Net spend, weighted by recency with half-life {half_life}",
-    zh="净消费,半衰期{half_life}",
+    zh="净消费，半衰期{half_life}",
 )
 def spend_decayed_minor(past: Past) -> ir.Scalar:
     """Net amounts, each weighing half as much per half-life of age."""

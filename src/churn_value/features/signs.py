@@ -54,7 +54,7 @@ DAY = together(
     unit="days",
     group="LAST_SIGN",
     en="Days since the last purchase, visit or feedback, whichever came last",
-    zh="距上次购买、访问或反馈(取最近者)天数",
+    zh="距上次购买、访问或反馈（取最近者）天数",
 )
 def days_since_last_sign(past: Past) -> ir.Scalar:
     """Age of the newest day with a sign of life in any table."""

@@ -126,7 +126,7 @@ def visit_days(past: Past) -> ir.Scalar:
     unit="visits",
     group="VISIT_ACTIVITY",
     en="Visits, weighted by recency with half-life {half_life}",
-    zh="访问次数,半衰期{half_life}",
+    zh="访问次数，半衰期{half_life}",
 )
 def visits_decayed(past: Past) -> ir.Scalar:
     """Visits, each weighing half as much per half-life of age."""

@@ -103,7 +103,8 @@ class Reason:
 
     `feature`, `value` and `typical` are those of the feature of the group that says most; amounts in `value` and
     `typical` are in currency units. `typical_of` names the customers whose median (or most frequent category) `typical`
-    is: ``once``, ``every_<from>_<to>_days`` or ``over_<from>_days`` for those who buy in the same rhythm, else ``all``.
+    is: ``once``, ``every_<from>_<to>_days`` or ``over_<from>_days`` for those who buy in the same rhythm,
+    ``repeatedly`` where nearly all have one rhythm, else ``all``.
     """
 
     code: str

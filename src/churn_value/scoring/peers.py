@@ -101,6 +101,8 @@ class Peers:
     def code(self, group: int) -> str:
         """Stable name of a group: ``all``, ``once``, ``every_0_4_days``, ``every_4_9_days``, ``over_30_days``.
 
+        ``repeatedly`` where no rhythms are told apart, because nearly all have the same.
+
         Examples
         --------
         >>> peers = Peers((4.0, 9.0), (10, 20, 20, 20))
@@ -111,6 +113,8 @@ class Peers:
             return "all"
         if group == ONCE:
             return "once"
+        if not self.cuts:
+            return "repeatedly"
         low, high = self.ends(group)
         return f"over_{low:g}_days" if high is None else f"every_{low:g}_{high:g}_days"
 

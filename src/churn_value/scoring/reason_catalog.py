@@ -40,7 +40,7 @@ class ReasonTexts(Strict):
     echoes: dict[str, str]
     unknown: Text
     typical: Text
-    peers: Mapping[Literal["all", "once", "fastest", "between", "slowest"], Text]
+    peers: Mapping[Literal["all", "once", "repeatedly", "fastest", "between", "slowest"], Text]
     effects: Mapping[Head, Mapping[Direction, Text]]
     sentence: Text
     short: Text
@@ -57,8 +57,12 @@ def reason_texts() -> ReasonTexts:
 class Phrasing:
     """The sentence of one feature for one head and direction, ready but for the customer's value."""
 
-    before: str
-    after: str
+    around: tuple[str, str]
+    """What stands before and after the value; the typical value is in it."""
+    plain: tuple[str, str]
+    """The same without the typical value, for a customer whose own reads the same: it would explain nothing."""
+    usual: str | None
+    """The typical value as it is written."""
     unknown: str
     """Whole sentence for a value that is not known."""
     flags: tuple[str, str] | None
@@ -69,11 +73,11 @@ class Phrasing:
         """The sentence for a value; amounts in minor units, None is not known."""
         if value is None:
             return self.unknown
-        if isinstance(value, str):
-            return f"{self.before}{value}{self.after}"
-        if self.flags is not None:
+        if not isinstance(value, str) and self.flags is not None:
             return self.flags[int(value > 0)]
-        return f"{self.before}{self.write(value)}{self.after}"
+        written = value if isinstance(value, str) else self.write(value)
+        before, after = self.plain if written == self.usual else self.around
+        return f"{before}{written}{after}"
 
 
 def phrasing(
@@ -104,18 +108,18 @@ def phrasing(
     topic = what if fact is None and feature.name not in texts.flags else texts.codes[feature.group].said(language)
     effect = texts.effects[head][direction].said(language)
     short = partial(texts.short.said(language).format, topic=topic, effect=effect)
-    whole = short
+    whole, usual = short, None
     if typical is not None:
-        written = typical if isinstance(typical, str) else write(typical)
-        usual = texts.typical.said(language).format(typical=written, peers=peers)
-        whole = partial(texts.sentence.said(language).format, topic=topic, effect=effect, typical=usual)
+        usual = typical if isinstance(typical, str) else write(typical)
+        beside = texts.typical.said(language).format(typical=usual, peers=peers)
+        whole = partial(texts.sentence.said(language).format, topic=topic, effect=effect, typical=beside)
     window = counted(feature.window_days or 0, "days", language)
     said = _HOLE if fact is None else fact.said(language).format(value=_HOLE, window=window)
-    before, after = whole(fact=said).split(_HOLE, 1)
     flag = texts.flags.get(feature.name)
     return Phrasing(
-        before=before,
-        after=after,
+        around=_parted(whole(fact=said)),
+        plain=_parted(short(fact=said)),
+        usual=usual,
         unknown=short(fact=texts.unknown.said(language)),
         flags=None
         if flag is None
@@ -124,11 +128,18 @@ def phrasing(
     )
 
 
+def _parted(sentence: str) -> tuple[str, str]:
+    before, _, after = sentence.partition(_HOLE)
+    return before, after
+
+
 def peers_in_words(peers: Peers, group: int, language: Language) -> str:
     """A group of peers as a sentence names it, as in ``customers who buy every 4 to 9 days``."""
     said = reason_texts().peers
     if group in (EVERYBODY, ONCE):
         return said["all" if group == EVERYBODY else "once"].said(language)
+    if not peers.cuts:
+        return said["repeatedly"].said(language)
     low, high = peers.ends(group)
     if high is None:
         return said["slowest"].said(language).format(start=counted(low, "days", language))

@@ -11,7 +11,7 @@ VISIT_KINDS = ("view", "click", "search", "cart", "login", "share", "like", "com
 FEEDBACK_KINDS = ("csat", "nps", "review", "complaint", "ticket")
 
 _CUSTOMER = Column("customer_id", "id", "-", "the customer", "客户", required=True)
-_EVENT_ID = Column("event_id", "id", "-", "the row itself; a repeated one is a duplicate", "事件编号,重复即为重复行")
+_EVENT_ID = Column("event_id", "id", "-", "the row itself; a repeated one is a duplicate", "事件编号，重复即为重复行")
 _KNOWN_AT = Column(
     "known_at", "time", "UTC", "when our tables could know it; default: when it happened", "系统可知时间"
 )
@@ -29,12 +29,17 @@ PURCHASES = TableSpec(
         _CUSTOMER,
         _event_time("when it was bought, or returned", "购买或退货时间"),
         Column(
-            "amount", "money", "minor units", "net amount of the line; returns lower it", "净额,退货为负", required=True
+            "amount",
+            "money",
+            "minor units",
+            "net amount of the line; returns lower it",
+            "净额，退货为负",
+            required=True,
         ),
         Column("order_id", "id", "-", "order the line belongs to", "订单"),
         Column("product_id", "id", "-", "product", "商品"),
         _CATEGORY,
-        Column("quantity", "number", "pieces", "pieces; negative for returns", "数量,退货为负"),
+        Column("quantity", "number", "pieces", "pieces; negative for returns", "数量，退货为负"),
         Column("margin", "money", "minor units", "gross margin of the line", "毛利"),
         _CHANNEL,
         Column("currency", "text", "ISO 4217", "currency of amount and margin; default: the configuration's", "币种"),
@@ -87,7 +92,7 @@ FEEDBACK = TableSpec(
             required=True,
             allowed=FEEDBACK_KINDS,
         ),
-        Column("score", "number", "points", "answer on its scale; null: asked, not answered", "评分,空为未回答"),
+        Column("score", "number", "points", "answer on its scale; null: asked, not answered", "评分，空为未回答"),
         Column("scale_min", "number", "points", "worst answer; default: csat 1, review 1, nps 0", "量表下限"),
         Column("scale_max", "number", "points", "best answer; default: csat 5, review 5, nps 10", "量表上限"),
         Column(
@@ -100,7 +105,7 @@ FEEDBACK = TableSpec(
         ),
         Column("topic", "text", "-", "what it was about", "主题"),
         Column(
-            "resolved_at", "time", "UTC", "when a complaint or ticket was closed; null: open", "解决时间,空为未解决"
+            "resolved_at", "time", "UTC", "when a complaint or ticket was closed; null: open", "解决时间，空为未解决"
         ),
         Column("text", "text", "-", "free text", "原文"),
         _KNOWN_AT,
@@ -117,7 +122,7 @@ PAYMENTS = TableSpec(
         _CUSTOMER,
         Column("due_at", "time", "UTC", "when it has to be paid", "到期时间", required=True, may_be_future=True),
         Column("amount", "money", "minor units", "amount due", "应付金额", required=True),
-        Column("paid_at", "time", "UTC", "when it was paid in full; null: not paid", "付清时间,空为未付"),
+        Column("paid_at", "time", "UTC", "when it was paid in full; null: not paid", "付清时间，空为未付"),
         Column("disputed", "flag", "-", "whether the customer disputed it", "是否有争议"),
         Column("disputed_at", "time", "UTC", "when it was disputed", "争议时间"),
         Column("currency", "text", "ISO 4217", "currency of amount; default: the configuration's", "币种"),
@@ -151,7 +156,7 @@ CUSTOMERS = TableSpec(
     unique=("customer_id", "valid_from"),
     has_attributes=True,
     en="what is known of one customer, from `valid_from` on",
-    zh="一位客户的属性(自生效时间起)",
+    zh="一位客户的属性（自生效时间起）",
 )
 
 CONTRACTS = TableSpec(
@@ -164,7 +169,7 @@ CONTRACTS = TableSpec(
             "time",
             "UTC",
             "when it ended or will end; null: open",
-            "结束时间,空为未结束",
+            "结束时间，空为未结束",
             may_be_future=True,
         ),
         Column("plan", "text", "-", "plan or contract type", "套餐"),

@@ -130,6 +130,11 @@ _READERS: Mapping[str, Callable[[ir.Value], Reading]] = {
     "flag": casts.read_flag,
     "text": casts.read_text,
 }
+_OR_NULL = ", or list texts that mean null under null_values"
+_REMEDIES = {
+    "label": "write the text that means churned as churn.positive",
+    "money": "write numbers with a decimal point and no separators of thousands",
+}
 _NEEDED = {
     "id": "text or integers",
     "text": "text or numbers",
@@ -256,5 +261,5 @@ def _unreadable(mapped: Mapped, name: str, bad: int, filled: int) -> SchemaError
         code="COLUMN_TYPE",
         where=mapped.where,
         received=f"{bad} of {filled} values that cannot be read",
-        remedy=f"map another source column to {name}, or list texts that mean null under null_values",
+        remedy=_REMEDIES.get(kind, f"map another source column to {name}") + _OR_NULL,
     )

@@ -25,7 +25,7 @@ _HEADINGS = {
 _NEEDED = {"en": ("yes", "no", "computed"), "zh": ("是", "否", "自动计算")}
 _ATTRIBUTES = {
     "en": "Any further column becomes an attribute: a number where every value is one, else a category.",
-    "zh": "其余列均作为客户属性:全部为数字则按数值,否则按类别处理。",
+    "zh": "其余列均作为客户属性：全部为数字则按数值，否则按类别处理。",
 }
 _REASONS = {"en": ("Quarantine reasons", "reason", "when"), "zh": ("隔离原因", "代码", "含义")}
 

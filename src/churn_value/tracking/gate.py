@@ -129,7 +129,7 @@ def _about_checks(checks: Iterable[Check]) -> Iterator[Condition]:
                 measured=math.nan,
                 limit=math.nan,
                 text_en=f"Check {check.code} found an issue: {check.text_en}",
-                text_zh=f"检查 {check.code} 发现问题:{check.text_zh}",
+                text_zh=f"检查 {check.code} 发现问题：{check.text_zh}",
             )
 
 
@@ -141,7 +141,7 @@ def _about_rows(evaluation: Evaluation, gate: GateConfig) -> Iterator[Condition]
         measured=evaluation.rows,
         limit=gate.min_test_rows,
         text_en=f"{evaluation.rows} test rows, at least {gate.min_test_rows} are needed.",
-        text_zh=f"测试行数 {evaluation.rows},至少需要 {gate.min_test_rows}。",
+        text_zh=f"测试行数 {evaluation.rows}，至少需要 {gate.min_test_rows}。",
     )
     fewer = min(evaluation.churners, evaluation.rows - evaluation.churners)
     yield Condition(
@@ -155,7 +155,7 @@ def _about_rows(evaluation: Evaluation, gate: GateConfig) -> Iterator[Condition]
             f"at least {gate.min_churners} churned and {gate.min_churners} stayed are needed."
         ),
         text_zh=(
-            f"{evaluation.rows} 个测试行中 {evaluation.churners} 个流失;流失与留存各至少需要 {gate.min_churners} 个。"
+            f"{evaluation.rows} 个测试行中 {evaluation.churners} 个流失；流失与留存各至少需要 {gate.min_churners} 个。"
         ),
     )
 
@@ -177,7 +177,7 @@ def _about_baselines(evaluation: Evaluation) -> Iterator[Condition]:
         measured=compared,
         limit=1,
         text_en=f"{compared} baselines were compared on log-loss; at least one is needed.",
-        text_zh=f"有 {compared} 个基线参与对数损失比较;至少需要一个。",
+        text_zh=f"有 {compared} 个基线参与对数损失比较；至少需要一个。",
     )
 
 
@@ -196,7 +196,7 @@ def _beats(system: str, gap: Estimate, evaluation: Evaluation) -> Condition:
             f"{theirs:.4f} (difference {_interval(gap)})."
         ),
         text_zh=(
-            f"对数损失 {model:.4f} {'低于' if passed else '不低于'}{whom_zh}的 {theirs:.4f}(差值 {_interval(gap)})。"
+            f"对数损失 {model:.4f} {'低于' if passed else '不低于'}{whom_zh}的 {theirs:.4f}（差值 {_interval(gap)}）。"
         ),
     )
 
@@ -217,8 +217,8 @@ def _not_behind(system: str, gap: Estimate, evaluation: Evaluation) -> Condition
             f"({theirs:.4f}; difference {_interval(gap)})."
         ),
         text_zh=(
-            f"在标准化基尼上,模型({ours:.4f}){'不落后于' if passed else '落后于'}{whom_zh}"
-            f"({theirs:.4f};差值 {_interval(gap)})。"
+            f"在标准化基尼上，模型（{ours:.4f}）{'不落后于' if passed else '落后于'}{whom_zh}"
+            f"（{theirs:.4f}；差值 {_interval(gap)}）。"
         ),
     )
 
@@ -242,7 +242,8 @@ def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Co
                 "neither serve nor compare with; the baselines alone decide."
             ),
             text_zh=(
-                f"现任冠军({champion})由另一版本的 churn_value 生成,当前版本既无法提供服务也无法与之比较;仅由基线决定。"
+                f"现任冠军（{champion}）由另一版本的 churn_value 生成，当前版本既无法提供服务也无法与之比较；"
+                "仅由基线决定。"
             ),
         )
         return
@@ -254,7 +255,7 @@ def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Co
             measured=math.nan,
             limit=math.nan,
             text_en=f"The champion in place ({champion}) was not scored on these test rows; train again to compare.",
-            text_zh=f"现任冠军({champion})未在这些测试行上评分;请重新训练后再比较。",
+            text_zh=f"现任冠军（{champion}）未在这些测试行上评分；请重新训练后再比较。",
         )
         return
     loss, gini = evaluation.difference(LOG_LOSS, CHAMPION), evaluation.difference(GINI, CHAMPION)
@@ -273,7 +274,7 @@ def _about_calibration(evaluation: Evaluation, gate: GateConfig) -> Iterator[Con
         measured=error,
         limit=gate.max_calibration_error,
         text_en=f"Calibration error {error:.4f}, at most {gate.max_calibration_error:.4f} is allowed.",
-        text_zh=f"校准误差 {error:.4f},上限 {gate.max_calibration_error:.4f}。",
+        text_zh=f"校准误差 {error:.4f}，上限 {gate.max_calibration_error:.4f}。",
     )
     if evaluation.has_value:
         bias = _value(evaluation, "value_total_bias", MODEL) - 1
@@ -284,7 +285,7 @@ def _about_calibration(evaluation: Evaluation, gate: GateConfig) -> Iterator[Con
             measured=bias,
             limit=gate.max_total_bias,
             text_en=f"The predicted total is off by {bias:+.1%}, at most ±{gate.max_total_bias:.0%} is allowed.",
-            text_zh=f"预测总额偏差 {bias:+.1%},允许范围 ±{gate.max_total_bias:.0%}。",
+            text_zh=f"预测总额偏差 {bias:+.1%}，允许范围 ±{gate.max_total_bias:.0%}。",
         )
 
 
