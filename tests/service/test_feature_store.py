@@ -66,7 +66,7 @@ def test_every_odd_id_finds_its_own_row(opened):
 
 
 def test_ids_with_the_same_hash_are_told_apart(opened, monkeypatch):
-    monkeypatch.setattr(rooms, "_hashes", lambda ids: np.full(len(ids), 7, dtype=np.uint64))
+    monkeypatch.setattr(rooms, "_hashes", lambda ids: np.full(len(ids), 7, dtype=np.int64))
     store = opened(table(["a", "b", "c"]))
     assert [cells(row, "customer_id") for row in store.find(["c", "a"])] == ["c", "a"]
     assert store.find(["d"]) == [None]

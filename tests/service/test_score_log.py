@@ -245,14 +245,14 @@ def test_a_disk_that_refuses_is_a_fault_and_told_when_it_takes_again(tmp_path, p
 
 def test_a_kill_leaves_a_log_that_verifies_up_to_its_last_whole_entry(tmp_path):
     script = """
-import sys, time
+import json, sys, time
 from pathlib import Path
 from churn_value.service.log.score_log import Chain
 folder = Path(sys.argv[1])
 folder.mkdir()
 chain = Chain(folder, 10**9)
 for number in range(10**6):
-    chain.append([{"kind": "answer", "n": number, "text": "x" * 20_000}] * 20)
+    chain.append([json.dumps({"kind": "answer", "n": number, "text": "x" * 20_000}).encode()] * 20)
     print(number, flush=True)
 """
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)

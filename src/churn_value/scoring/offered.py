@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -201,8 +202,7 @@ class Offered:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """What was offered of each row, by column name: as_of, the features, and habits where there are any."""
-        taken = [place for place, name in enumerate(self.rows.names) if name in self.there]
-        names = [self.rows.names[place] for place in taken]
+        taken, names = _among(self.rows.names, self.there)
         numbers = self.rows.block[:, taken].astype(object)
         numbers[self.null[:, taken]] = None
         texts = {name: cells.tolist() for name, cells in self.rows.texts.items() if name in self.there}
@@ -210,6 +210,13 @@ class Offered:
             own = {"as_of": day, **dict(zip(names, cells, strict=True))}
             own |= {name: column[row] for name, column in texts.items()}
             yield own if habits is None else own | dict(zip(HABITS, habits, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _among(names: tuple[str, ...], there: frozenset[str]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Places of the names that are there, and these names."""
+    taken = [place for place, name in enumerate(names) if name in there]
+    return np.array(taken, dtype=np.int64), tuple(names[place] for place in taken)
 
 
 def _columns_of(frame: pd.DataFrame, expected: Expected) -> frozenset[str]:

@@ -95,8 +95,8 @@ class _Opened:
     document: object
 
 
-Reply = tuple[bytes, int]
-"""Bytes of a response, and how many customers it answers."""
+Reply = tuple[bytes, Sequence[Mapping[str, Any]]]
+"""Bytes of a response, and the results in it in our own words."""
 
 
 def exchange(sent: Sequence[Sent], serving: Serving, *, now: datetime) -> list[Reply | ChurnValueError]:
@@ -117,7 +117,7 @@ def exchange(sent: Sequence[Sent], serving: Serving, *, now: datetime) -> list[R
     remember([one.gathered for one in questions], serving.store)
     contents = iter(respond(questions, served, serving, now=now)) if served else iter(())
     return [
-        one if isinstance(one, ChurnValueError) else _reply(next(contents), how.dialect, one.document, serving)
+        one if isinstance(one, ChurnValueError) else _reply(next(contents), how.dialect, one.document)
         for how, one in zip(sent, opened, strict=True)
     ]
 
@@ -133,6 +133,5 @@ def _opened(sent: Sent, served: Served | None, serving: Serving, now: datetime) 
         return error
 
 
-def _reply(content: Mapping[str, Any], dialect: Dialect, document: object, serving: Serving) -> Reply:
-    serving.meters.scored(content["results"])
-    return dump(dialect.answer_of(content, document)), len(content["results"])
+def _reply(content: Mapping[str, Any], dialect: Dialect, document: object) -> Reply:
+    return dump(dialect.answer_of(content, document)), content["results"]

@@ -7,12 +7,13 @@ scoring thread, where it is not answered at once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -102,11 +103,16 @@ class Routes:
                 spoken = as_csv if as_csv and request.scope[MEDIA] == csv_table.MEDIA_TYPE else dialect
                 sent = Sent(body, spoken, request.scope[REQUEST_ID])
                 how = {"joins": sent.joins, "is_quick": sent.is_quick}
-                content, count = await self.admission.outcome(self._exchange, sent, **how)
-            request.scope[ITEMS] = count
-            return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
+                content, results = await self.admission.outcome(self._exchange, sent, **how)
+            request.scope[ITEMS] = len(results)
+            afterwards = BackgroundTask(self._count, results)
+            return Response(content, 200, {"Cache-Control": "no-store"}, "application/json", afterwards)
 
         return scored
+
+    async def _count(self, results: Sequence[Mapping[str, Any]]) -> None:
+        """Count answers that were sent; no caller waits for it."""
+        self.serving.meters.scored(results)
 
     async def events(self, request: Request) -> Response:
         """``POST /v1/events``: rows of customers, answered when they are on disk."""

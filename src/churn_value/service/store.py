@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -54,8 +54,9 @@ def write_features(frame: pd.DataFrame, path: Path, *, previous: pd.DataFrame | 
     fresh.replace(path)
 
 
-def _hashes(ids: Sequence[str] | npt.NDArray[np.object_]) -> npt.NDArray[np.uint64]:
-    return pd.util.hash_array(np.asarray(ids, dtype=object), categorize=False)
+def _hashes(ids: Collection[str]) -> npt.NDArray[np.int64]:
+    """Python's own: salted anew in each process, so that nobody can choose ids that collide."""
+    return np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids))
 
 
 class Group:
@@ -125,14 +126,13 @@ class _Snapshot:
         counts = [self._file.metadata.row_group(group).num_rows for group in groups]
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         hashes = [self._ids_hashed(group) for group in groups]
-        unsorted = np.concatenate([np.empty(0, np.uint64), *hashes])
+        unsorted = np.concatenate([np.empty(0, np.int64), *hashes])
         self._order = np.argsort(unsorted, kind="stable")
         self._sorted = unsorted[self._order]
         self._cache: OrderedDict[int, Group] = OrderedDict()
 
-    def _ids_hashed(self, group: int) -> npt.NDArray[np.uint64]:
-        column = self._file.read_row_group(group, columns=["customer_id"]).column(0)
-        return _hashes(column.to_numpy(zero_copy_only=False))
+    def _ids_hashed(self, group: int) -> npt.NDArray[np.int64]:
+        return _hashes(self._file.read_row_group(group, columns=["customer_id"]).column(0).to_pylist())
 
     def __len__(self) -> int:
         return len(self._order)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from churn_value.scoring.offered import Offered
+from churn_value.scoring.offered import HABITS, Offered
 from churn_value.scoring.overrides import Override, TierOverrides
+from churn_value.service.strict_json import dump
 
 # Told by the entry itself, or of one request only.
 APART = ("customer_id", "index", "error")
+NO_NUMBERS = ("as_of", *HABITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +77,33 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _plain_cell(cell: Any) -> Any:
-    """The same for a cell of the features, nearly all of which are finite numbers."""
-    return cell if type(cell) is float and math.isfinite(cell) else plain(cell)
+def _told(asked: Asked) -> dict[str, Any]:
+    return {field.name: getattr(asked, field.name) for field in fields(asked)} | {"at": asked.at.isoformat()}
 
 
-def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
-    """Entries of answers, customers under the name that `name` gives them."""
-    told = {asked: {**asdict(asked), "at": asked.at.isoformat()} for asked in frozenset(pending.asked)}
-    rows = zip(pending.asked, pending.offered.ids, pending.offered.records(), pending.results, strict=True)
-    for asked, one, cells, result in rows:
+def entries_of(pending: Pending, name: Callable[[str], str]) -> Iterator[bytes]:
+    """Entries of answers as JSON objects, customers under the name that `name` gives them."""
+    told = {one: _told(one) for one in frozenset(pending.asked)}
+    offered = pending.offered
+    # Most rows have nothing but finite numbers in the features that are numbers, and there are a hundred of them.
+    is_odd = not (offered.null | np.isfinite(offered.rows.block)).all()
+    for asked, one, cells, result in zip(pending.asked, offered.ids, offered.records(), pending.results, strict=True):
         customer_id = str(one)
         override = pending.overrides.by_customer.get(customer_id)
         before = pending.previous.get(customer_id)
-        yield {
-            "kind": "answer",
-            **told[asked],
-            "customer": name(customer_id),
-            "features": {column: _plain_cell(cell) for column, cell in cells.items()},
-            "previous": plain(before) if before else None,
-            "override": None if override is None else plain({**asdict(override), "customer_id": None}),
-            "answer": {key: value for key, value in result.items() if key not in APART},
-        }
+        others = cells if is_odd else [column for column in NO_NUMBERS if column in cells]
+        features = cells | {column: plain(cells[column]) for column in others}
+        yield dump(
+            {
+                "kind": "answer",
+                **told[asked],
+                "customer": name(customer_id),
+                "features": features,
+                "previous": plain(before) if before else None,
+                "override": None if override is None else plain({**asdict(override), "customer_id": None}),
+                "answer": {key: value for key, value in result.items() if key not in APART},
+            }
+        )
 
 
 def frame_of(entry: Mapping[str, Any], numbers: frozenset[str]) -> pd.DataFrame:

@@ -20,11 +20,10 @@ import os
 import secrets
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
 
 from churn_value.service.log.entries import Pending, entries_of
 from churn_value.service.strict_json import dump
@@ -87,11 +86,11 @@ class Chain:
     def _opened(self) -> int:
         descriptor = os.open(self._path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._file, self._bytes = descriptor, 0
-        self._write([{"kind": "open", "chain": self._name, "file": self._number}])
+        self._write([dump({"kind": "open", "chain": self._name, "file": self._number})])
         return descriptor
 
-    def append(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Write entries in one piece, and go on in the next file when this one is full.
+    def append(self, entries: Iterable[bytes]) -> None:
+        """Write entries, each a JSON object, in one piece, and go on in the next file when this one is full.
 
         Raises
         ------
@@ -104,10 +103,10 @@ class Chain:
             self._number, self._file = self._number + 1, -1
             self._file = self._opened()
 
-    def _write(self, entries: Iterable[dict[str, Any]]) -> None:
+    def _write(self, entries: Iterable[bytes]) -> None:
         lines = []
         for entry in entries:
-            content = dump({"seq": self._entries, **entry})
+            content = b'{"seq":%d,%s' % (self._entries, entry.removeprefix(b"{"))
             self._before = chained(self._before, content)
             self._entries += 1
             lines.append(self._before.encode() + b" " + content + b"\n")
@@ -118,7 +117,7 @@ class Chain:
 
     def seal(self) -> None:
         """End the file: what comes after its seal is not of this chain."""
-        self._write([{"kind": "seal"}])
+        self._write([dump({"kind": "seal"})])
         os.fsync(self._file)
         os.close(self._file)
 
@@ -183,6 +182,13 @@ class ScoreLog:
             self._held += len(pending)
             self._waiting.append(pending)
 
+    def _name(self, customer_id: str) -> str:
+        return pseudonym(self._made_key(), customer_id)
+
+    def _made_key(self) -> bytes:
+        self._key = self._key or key_of(self._folder)
+        return self._key
+
     def _lose(self, count: int, why: str) -> None:
         self.lost += count
         self._gaps[why] += count
@@ -198,12 +204,13 @@ class ScoreLog:
             gaps = {why: missing for why, missing in self._gaps.items() if missing}
         if not taken and not gaps:
             return
-        told = [{"kind": "gap", "why": why, "missing": missing} for why, missing in gaps.items()]
         left = sum(len(pending) for pending in taken)
         try:
-            for entries in self._few_by_few(taken, told):
-                self._appended(entries)
-                left -= self._done(entries)
+            self._made_key()  # first of all, since it needs the folder too
+            for few in self._few_by_few(taken):
+                self._appended(few, gaps)
+                left -= len(few)
+                gaps = {}
                 if self._held <= CROWDED * self._most:
                     self._stop.wait(rest_s)
         except OSError as error:
@@ -211,30 +218,22 @@ class ScoreLog:
         else:
             self.fault = None
 
-    def _few_by_few(self, taken: Iterable[Pending], told: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-        """Entries in the order they are written in, gaps with the first of them; made when it is their turn."""
-        key = self._key = self._key or key_of(self._folder)
-        entries = chain(told, *(entries_of(pending, lambda one: pseudonym(key, one)) for pending in taken))
-        while few := list(islice(entries, len(told) + AT_ONCE)):
-            told = []
+    def _few_by_few(self, taken: Iterable[Pending]) -> Iterator[list[bytes]]:
+        """Entries in the order they are written in, made when it is their turn; at least once, be it none."""
+        entries = chain.from_iterable(entries_of(pending, self._name) for pending in taken)
+        yield list(islice(entries, AT_ONCE))
+        while few := list(islice(entries, AT_ONCE)):
             yield few
 
-    def _appended(self, entries: list[dict[str, Any]]) -> None:
+    def _appended(self, entries: Sequence[bytes], gaps: Mapping[str, int]) -> None:
+        """Write entries after the gaps before them, and count what stands in the log now."""
         if self._chain is None:
             self._chain = Chain(self._folder, self._largest)
-        self._chain.append(entries)
-
-    def _done(self, entries: Iterable[Mapping[str, Any]]) -> int:
-        """Count what stands in the log: gaps that are told, and answers that wait no more, whose number it returns."""
-        answers = 0
+        self._chain.append([*(dump({"kind": "gap", "why": why, "missing": gaps[why]}) for why in gaps), *entries])
         with self._lock:
-            for entry in entries:
-                if entry["kind"] == "gap":
-                    self._gaps[entry["why"]] -= entry["missing"]
-                else:
-                    answers += 1
-            self._held -= answers
-        return answers
+            for why, missing in gaps.items():
+                self._gaps[why] -= missing
+            self._held -= len(entries)
 
     def _refused(self, count: int, error: OSError) -> None:
         """Give the chain up: its last line may be torn, and the next one begins with what is missing."""
