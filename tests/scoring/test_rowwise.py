@@ -14,7 +14,7 @@ NUMBERS = EDGES | st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
 def test_there_are_formulas_to_look_at():
-    assert {"_first_known", "_shrunk", "_trend"} <= {formula.__name__ for formula in FORMULAS}
+    assert {"_first_known", "_satisfied", "_paid", "_in_time", "_trend"} <= {formula.__name__ for formula in FORMULAS}
 
 
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)

@@ -39,7 +39,7 @@ def rowwise(formula: Callable[..., float]) -> Callable[..., FloatArray]:
             ufunc = numba.vectorize([shape], nopython=True, cache=True)(formula)  # type: ignore[no-untyped-call]
         except RuntimeError:  # as in `compiled`
             ufunc = numba.vectorize([shape], nopython=True)(formula)  # type: ignore[no-untyped-call]
-        return cast(Callable[..., FloatArray], ufunc)
+        return cast(Callable[..., FloatArray], ufunc.ufunc)  # numpy's own: numba's looks at each argument in Python
 
     @wraps(formula)
     def of_columns(*columns: FloatArray | float) -> FloatArray:

@@ -7,9 +7,11 @@ from datetime import date
 
 import numpy as np
 
+from churn_value.estimators.compiled import compiled
 from churn_value.estimators.feature_rows import FeatureRows, Texts
 from churn_value.scoring.answer import InputWarning, WarningCode
 from churn_value.scoring.offered import Expected, Mask, Offered
+from churn_value.scoring.quantities import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +63,18 @@ class _Numbers:
     def __init__(self, offered: Offered, expected: Expected) -> None:
         self._places = expected.places
         cells, null = offered.rows.block, offered.null
-        infinite = np.isinf(cells)
-        self._unreadable: Mask = infinite | (np.isnan(cells) & ~null)
-        self._lacking: Mask = null & expected.null_is_odd
-        self._outside: Mask = ((cells < expected.low) | (cells > expected.high)) & ~infinite
-        self.cells = np.where(infinite, np.nan, cells) if infinite.any() else cells
+        found = _looked_at(cells, null, expected.null_is_odd, expected.low, expected.high)
+        self._unreadable, self._lacking, self._outside, self._odd, is_infinite = found
+        self.cells = np.where(np.isinf(cells), np.nan, cells) if is_infinite else cells
 
     def notable(self, there: frozenset[str], expected: Expected) -> list[str]:
         """Features that something is or may be said about, in the order of the catalog."""
-        odd = np.flatnonzero((self._unreadable | self._lacking | self._outside).any(axis=0)).tolist()
+        odd = np.flatnonzero(self._odd).tolist()
         texts = [name for name in expected.seen if name not in expected.unread]
         if len(there) == len(expected.features) and not odd:
             return texts
-        names, enough = {expected.names[place] for place in odd}.union(texts), there | expected.unread
-        return [one.name for one in expected.features if one.name in names or one.name not in enough]
+        names = {expected.names[place] for place in odd}.union(texts, expected.known - there - expected.unread)
+        return sorted(names, key=expected.order.__getitem__)
 
     def report(self, name: str, found: _Findings) -> None:
         """Warn of what is wrong with one feature's cells."""
@@ -82,6 +82,27 @@ class _Numbers:
         found.invalid(name, self._unreadable[:, place])
         found.missing(name, self._lacking[:, place])
         found.warn("OUT_OF_RANGE", name, self._outside[:, place])
+
+
+@compiled
+def _looked_at(
+    cells: Floats, null: Mask, null_is_odd: Mask, low: Floats, high: Floats
+) -> tuple[Mask, Mask, Mask, Mask, bool]:
+    """Unreadable, lacking and far-off cells, columns that have any of them, and whether a cell is infinite."""
+    unreadable, lacking, outside = np.zeros_like(null), np.zeros_like(null), np.zeros_like(null)
+    odd, is_infinite = np.zeros_like(null_is_odd), False
+    for row in range(cells.shape[0]):
+        for place in range(cells.shape[1]):
+            cell = cells[row, place]
+            if np.isnan(cell):
+                lacking[row, place] = null[row, place] and null_is_odd[place]
+                unreadable[row, place] = not null[row, place]
+            elif np.isinf(cell):
+                unreadable[row, place] = is_infinite = True
+            else:
+                outside[row, place] = cell < low[place] or cell > high[place]
+            odd[place] |= unreadable[row, place] or lacking[row, place] or outside[row, place]
+    return unreadable, lacking, outside, odd, is_infinite
 
 
 class _Findings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,7 +107,7 @@ class Rules:
 
     def first(self, quantities: Quantities, rows: int) -> Ints:
         """Index of each row's first rule that holds; -1 where none does. Shape (rows,)."""
-        return _first(self.met(quantities, rows))
+        return first_of(self.met(quantities, rows))
 
     def _block(self, quantities: Quantities, rows: int) -> Floats:
         """Quantities that are asked for, shape (rows, columns); nan is missing."""
@@ -145,7 +145,8 @@ def _met(block: Floats, demands: _Demands, found: Mask) -> None:
 
 
 @compiled
-def _first(met: Mask) -> Ints:
+def first_of(met: Mask) -> Ints:
+    """Index of each row's first rule that it meets; -1 where it meets none. Shape (rows,)."""
     chosen = np.full(met.shape[0], -1, dtype=np.int64)
     for row in range(met.shape[0]):
         for rule in range(met.shape[1]):
@@ -157,7 +158,13 @@ def _first(met: Mask) -> Ints:
 
 def first_reached(values: Floats, edges: Sequence[float]) -> Ints:
     """Position of the first edge at or below each value; -1 where none is, or the value is missing. Shape (n,)."""
-    return _first_reached(values, np.array(edges, dtype=np.float64))
+    return _first_reached(values, _array(tuple(edges)))
+
+
+@lru_cache(maxsize=256)
+def _array(edges: tuple[float, ...]) -> Floats:
+    """A policy asks for the same edges again and again."""
+    return np.array(edges, dtype=np.float64)
 
 
 @compiled

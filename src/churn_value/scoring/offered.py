@@ -53,6 +53,8 @@ class Expected:
     unread
         Features that the model leaves out and no rule reads: a portrait shows them where they are there, and nothing
         about them makes an answer weaker.
+    order
+        Place of each feature in the catalog.
     """
 
     features: tuple[Described, ...]
@@ -64,6 +66,7 @@ class Expected:
     seen: Mapping[str, frozenset[str | None]]
     known: frozenset[str]
     unread: frozenset[str]
+    order: Mapping[str, int]
 
     @classmethod
     def of(
@@ -90,7 +93,9 @@ class Expected:
         seen = {f.name: frozenset({*categories.get(f.name, ()), None}) for f in features if f.dtype != "number"}
         places = {name: place for place, name in enumerate(names)}
         known = frozenset(feature.name for feature in features)
-        return cls(tuple(features), names, places, low - margin, high + margin, odd, seen, known, frozenset(unread))
+        order = {feature.name: place for place, feature in enumerate(features)}
+        ends = low - margin, high + margin
+        return cls(tuple(features), names, places, *ends, odd, seen, known, frozenset(unread), order)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,12 @@ class Policy(Strict):
         return self._rules[place]
 
     @cached_property
+    def judgements(self) -> Rules:
+        """Rules of tags, disagreements and plays, in this order, to be asked in one pass."""
+        places: tuple[Place, ...] = ("tags", "disagreements", "playbook")
+        return Rules(tuple(when for place in places for when in self._rules[place].whens))
+
+    @cached_property
     def sha256(self) -> str:
         """Hash of the canonical JSON of every setting, defaults included."""
         text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=False)

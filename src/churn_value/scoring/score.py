@@ -17,7 +17,7 @@ import pandas as pd
 
 from churn_value.errors import RequestError
 from churn_value.estimators.feature_rows import FeatureRows
-from churn_value.scoring.actions import actions, disagreements, tags
+from churn_value.scoring.actions import Judged
 from churn_value.scoring.answer import Answer
 from churn_value.scoring.answer_tiers import Levers
 from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
@@ -176,7 +176,7 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, thr
     scored = _Scored.of(bundle, rows.features, rows.before, threads)
     shown = shown_places(scored.placed, rows.set_by_hand, policy.tiers.codes)
     quantities = scored.quantities | {"tier": coded(shown, policy.tiers.codes)}
-    worn = tags(policy, quantities, size, words)
+    judged = Judged.of(policy, quantities, size, words)
     subjects = Subjects(rows.features, scored.facts, quantities, rows.as_of, rows.habits)
     tiers = TierTeller(scored.placed, policy.tiers.codes, rows.before, words.tiers)
     return Batch(
@@ -184,9 +184,9 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, thr
         prediction=scored.prediction,
         cells=cells_of(quantities, scored.prediction),
         tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
-        portraits=portraits(subjects, worn, shown=bundle.shown, words=words),
-        actions=naming(actions(policy, quantities, size, words), rows.habits, words),
-        disagreements=disagreements(policy, quantities, size, words),
+        portraits=portraits(subjects, judged.tags, shown=bundle.shown, words=words),
+        actions=naming(judged.actions, rows.habits, words),
+        disagreements=judged.disagreements,
         levers=_levers(bundle, rows, language, threads) if levers else None,
     )
 

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from churn_value.scoring.wording import Language
@@ -132,7 +135,7 @@ class Tiers(Strict):
     levels: tuple[Level, ...] = Field(min_length=2)
     rules: tuple[TierRule, ...] = ()
 
-    @property
+    @cached_property
     def codes(self) -> tuple[str, ...]:
         """Codes of the tiers, best first."""
         return tuple(level.code for level in self.levels)
@@ -154,13 +157,21 @@ class Tiers(Strict):
                 raise ValueError(msg)
         return self._with_cuts()
 
-    @property
+    @cached_property
     def cuts(self) -> tuple[float, ...]:
         """Where each tier begins, on a scale from 1 to 100: of the percentile, or of 101 less the percent of value."""
         if self.by != "value_share":
             return tuple(level.from_percentile or 0.0 for level in self.levels)
         shares = [level.to_value_share for level in self.levels]
         return tuple(0.0 if share in (None, 1) else 101.0 - round(100 * share) for share in shares)
+
+    @cached_property
+    def rule_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Place of each rule's tier and whether it is immediate; last, for no rule, -1 and not."""
+        tiers = [*(self.codes.index(rule.tier) for rule in self.rules), -1]
+        return np.array(tiers, dtype=np.int64), np.array(
+            [*(rule.immediate for rule in self.rules), False], dtype=np.bool_
+        )
 
     @property
     def by_percentile(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,12 @@ class Frozen:
 
 def coded(positions: npt.NDArray[np.int64], codes: Sequence[str]) -> Texts:
     """Codes at positions, None where -1. Shape (n,)."""
-    table = np.array([*codes, None], dtype=object)
-    return table[positions]
+    return _table(tuple(codes))[positions]
+
+
+@lru_cache(maxsize=256)
+def _table(codes: tuple[str, ...]) -> Texts:
+    return np.array([*codes, None], dtype=object)
 
 
 def band(values: Floats, bands: Sequence[Band]) -> npt.NDArray[np.int64]:

@@ -90,10 +90,17 @@ def behaviour(facts: Facts, reference: Reference) -> Floats:
     parts = {
         "staying": 101.0 - reference.percentile("churn_probability", facts["churn_probability"]),
         "frequency": _first_known(bought, reference.percentile("visits", facts["visits"])),
-        "rhythm": 100.0 / np.maximum(1.0, rhythm_ratio(facts, reference)),
+        "rhythm": _in_time(facts["days_since_last_purchase"], typical_gap(facts, reference)),
         "trend": _trend(facts["recent_orders"], facts["recent_days"], facts["orders"], facts["long_days"]),
     }
     return weighted([(BEHAVIOUR_PARTS[name], values) for name, values in parts.items()])
+
+
+@rowwise
+def _in_time(days: float, gap: float) -> float:
+    if np.isnan(days) or not gap > 0:
+        return np.nan
+    return 100.0 / max(1.0, days / gap)
 
 
 @rowwise
@@ -110,20 +117,42 @@ def satisfaction(facts: Facts, reference: Reference, rule: SatisfactionRule) -> 
     number of answers, k = `shrink_answers`, and the prior is the population's median level (0.5 if nobody ever
     answered). Missing for a customer who never answered and never complained: not asked is not unhappy.
     """
-    level, median = facts["satisfaction_level"], reference.quantile("satisfaction_level", 50)
-    shrunk = _shrunk(level, facts["answers"], 0.5 if np.isnan(median) else median, rule.shrink_answers)
-    complaints, tickets = _first_known(facts["complaint_count"], 0.0), _first_known(facts["open_tickets"], 0.0)
-    penalty = rule.points_per_complaint * complaints + rule.points_per_open_ticket * tickets
-    score = np.maximum(0.0, 100.0 * shrunk - np.minimum(rule.max_penalty_points, penalty))
-    return np.where(np.isnan(level) & (complaints + tickets == 0), np.nan, score)
+    median = reference.quantile("satisfaction_level", 50)
+    return _satisfied(
+        facts["satisfaction_level"],
+        facts["answers"],
+        0.5 if np.isnan(median) else median,
+        rule.shrink_answers,
+        facts["complaint_count"],
+        rule.points_per_complaint,
+        facts["open_tickets"],
+        rule.points_per_open_ticket,
+        rule.max_penalty_points,
+    )
 
 
 @rowwise
-def _shrunk(level: float, answers: float, prior: float, shrink: float) -> float:
+def _satisfied(  # noqa: PLR0917 - a number for each term of the formula
+    level: float,
+    answers: float,
+    prior: float,
+    shrink: float,
+    complaints: float,
+    per_complaint: float,
+    tickets: float,
+    per_ticket: float,
+    most: float,
+) -> float:
+    complaints = 0.0 if np.isnan(complaints) else complaints
+    tickets = 0.0 if np.isnan(tickets) else tickets
     heard = 1.0 if np.isnan(answers) else answers
     if np.isnan(level):
+        if complaints + tickets == 0:
+            return np.nan
         heard = level = 0.0
-    return (heard * level + shrink * prior) / (heard + shrink)
+    shrunk = (heard * level + shrink * prior) / (heard + shrink)
+    penalty = per_complaint * complaints + per_ticket * tickets
+    return max(0.0, 100.0 * shrunk - min(most, penalty))
 
 
 def payment(facts: Facts, rule: PaymentRule) -> Floats:
@@ -132,13 +161,13 @@ def payment(facts: Facts, rule: PaymentRule) -> Floats:
     The late share counts payments that came late or are unpaid, the overdue share those unpaid: an unpaid one weighs
     twice a late one. Days late is the mean over payments, early ones counted as 0. Missing without any payment due.
     """
-    late, overdue = facts["late_share"], facts["overdue_share"]
-    days = np.maximum(0.0, _first_known(facts["days_late_mean"], 0.0))
-    return _paid(_first_known(late, overdue), overdue, days, rule.halved_at_days_late)
+    return _paid(facts["late_share"], facts["overdue_share"], facts["days_late_mean"], rule.halved_at_days_late)
 
 
 @rowwise
 def _paid(late: float, overdue: float, days: float, halved_at: float) -> float:
+    late = overdue if np.isnan(late) else late
+    days = 0.0 if np.isnan(days) else max(0.0, days)
     return 100.0 * (1.0 - (late + overdue) / 2.0) * halved_at / (halved_at + days)
 
 

@@ -55,9 +55,12 @@ def with_hysteresis(percentile: Floats, cuts: Sequence[float], points: float, pr
     Up only at ``cut + points`` (at most 100) of the better tier, down only below ``cut - points`` of the own one. In
     positions (0 is best): the previous one, clipped between those that the eased and the raised cuts give.
     """
+    plain = by_cuts(percentile, cuts)
+    if (previous == NOWHERE).all():
+        return plain
     eased = by_cuts(percentile, [cut - points for cut in cuts])
     raised = by_cuts(percentile, [min(100.0, cut + points) if cut > LOWEST else cut for cut in cuts])
-    return np.where(previous == NOWHERE, by_cuts(percentile, cuts), np.clip(previous, eased, raised))
+    return np.where(previous == NOWHERE, plain, np.clip(previous, eased, raised))
 
 
 def _both(by_percentile: Positions, by_rule: Positions, precedence: str) -> tuple[Positions, Mask]:
@@ -83,7 +86,7 @@ def place(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, before: Be
     fresh = by_cuts(percentile, tiers.cuts)
     steady = with_hysteresis(percentile, tiers.cuts, policy.stability.hysteresis_points, before.tier)
     matched = policy.rules("tiers").first(quantities, rows)
-    ruled = np.array([*(tiers.codes.index(rule.tier) for rule in tiers.rules), NOWHERE], dtype=np.int64)[matched]
+    ruled = tiers.rule_places[0][matched]
     if tiers.mode == "percentile":
         wanted, by_rule = steady, np.zeros(rows, dtype=np.bool_)
     elif tiers.mode == "rule":
@@ -112,7 +115,7 @@ def _measure(quantities: Mapping[str, npt.NDArray[Any]], by: str) -> Floats:
 
 
 def _dwelling(wanted: Positions, matched: Positions, policy: Policy, before: Before) -> Mask:
-    immediate = np.array([*(rule.immediate for rule in policy.tiers.rules), False], dtype=np.bool_)[matched]
+    immediate = policy.tiers.rule_places[1][matched]
     young = before.days_in_tier < policy.stability.min_dwell_days
     dwelling: Mask = (before.tier != NOWHERE) & (wanted != before.tier) & young & ~immediate
     return dwelling
