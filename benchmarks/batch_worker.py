@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,17 @@ SELF = Path("/proc/self")
 Way = Callable[[Path, int], Iterator[int]]
 
 
-def ours(folder: Path, chunk: int) -> Iterator[int]:
-    """Whole answers - tiers, portraits, actions, reasons of both heads - as the scoring job makes them."""
-    from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415 - the peer's environment has no churn_value
-    from churn_value.scoring.score import score  # noqa: PLC0415
-    from churn_value.scoring.table import answers_to_frame  # noqa: PLC0415
+def ours(folder: Path, chunk: int, customers: int = 1) -> Iterator[int]:
+    """Whole answers - tiers, portraits, actions, reasons of both heads - as `pipelines.score` makes them.
 
-    bundle = load_bundle(Path(json.loads((folder / "peer.json").read_text())["bundle"]))
-    for batch in pq.ParquetFile(folder / "base.parquet").iter_batches(batch_size=chunk):
-        yield len(answers_to_frame(score(bundle, batch.to_pandas(), top=TOP)))
-
-
-def shared(folder: Path, chunk: int) -> Iterator[int]:
-    """The same by one process for each core, as `pipelines.score` does with a large base."""
+    By as many processes as it takes for so many customers.
+    """
     from churn_value.monitoring.scorers import Wanted, processes_for, scorer  # noqa: PLC0415 - the peer has no churn_value
     from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415
     from churn_value.scoring.overrides import TierOverrides  # noqa: PLC0415
 
     place = Path(json.loads((folder / "peer.json").read_text())["bundle"])
-    wanted, processes = Wanted("en", TierOverrides(), date(2000, 1, 1), threads=1), processes_for(EVERY_CORE)
+    wanted, processes = Wanted("en", TierOverrides(), date(2000, 1, 1), threads=1), processes_for(customers)
     with scorer(load_bundle(place), place, wanted, processes) as scored:
         for batch in pq.ParquetFile(folder / "base.parquet").iter_batches(batch_size=processes * chunk):
             yield len(scored(batch.to_pandas(), None))
@@ -76,7 +69,7 @@ def _reasons(values: Any, raw: Any, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"raw": raw, "reasons": reasons})
 
 
-WAYS: dict[str, Way] = {"ours": ours, "ours, every core": shared, "shap": explained}
+WAYS: dict[str, Way] = {"ours": ours, "ours, every core": partial(ours, customers=EVERY_CORE), "shap": explained}
 
 
 def _peak_bytes() -> int:

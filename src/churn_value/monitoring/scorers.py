@@ -21,6 +21,7 @@ import pandas as pd
 
 from churn_value.errors import BundleError
 from churn_value.scoring.bundle import Bundle, load_bundle
+from churn_value.scoring.collector import collect_rarely, collecting_rarely
 from churn_value.scoring.overrides import TierOverrides
 from churn_value.scoring.score import score
 from churn_value.scoring.table import answers_to_frame
@@ -68,7 +69,8 @@ def scorer(bundle: Bundle, folder: Path, wanted: Wanted, processes: int) -> Iter
         not have, and LightGBM's and DuckDB's hang. They end with this process, however it ends.
     """
     if processes == 1:
-        yield partial(scored, bundle, wanted)
+        with collecting_rarely():
+            yield partial(scored, bundle, wanted)
         return
     own = (folder, bundle.version, replace(wanted, threads=1))
     spawned = get_context("spawn")
@@ -114,6 +116,7 @@ def _begin(folder: Path, version: str, wanted: Wanted) -> None:
     if bundle.version != version:
         raise BundleError("the bundle was replaced while it was used", where=str(folder), received=bundle.version)
     _here.append(partial(scored, bundle, wanted))
+    collect_rarely()
 
 
 def _end_with_parent() -> None:

@@ -11,7 +11,6 @@ BentoML's own limits lie outside ours and are set so wide that ours refuse first
 
 from __future__ import annotations
 
-import gc
 import logging
 from threading import Lock, current_thread, main_thread
 
@@ -19,6 +18,7 @@ import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from churn_value.scoring.collector import collect_rarely
 from churn_value.service.drain import drain_on_sigterm
 from churn_value.service.http import application
 from churn_value.service.options import Options
@@ -47,9 +47,7 @@ class _Front:
         with self._lock:
             serving = Serving(options, settings)
             serving.start()
-            # What is loaded stays: the collector need not look through it again and again while requests are answered.
-            gc.collect()
-            gc.freeze()
+            collect_rarely()
             self.serving, self.application = serving, application(serving)
 
     def drain(self) -> None:
