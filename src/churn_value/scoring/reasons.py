@@ -7,7 +7,7 @@ model may read absence, but absence explains nothing to a manager), nor does one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ from churn_value.scoring.answer import Importance, Reason, Sum
 from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
 from churn_value.scoring.quantities import Described, Floats, places_among
 from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing, reason_texts
-from churn_value.scoring.reason_groups import Group, Grouping, Weighed
+from churn_value.scoring.reason_groups import Group, Grouping, Places, Weighed
 from churn_value.scoring.wording import Language, minor_units
 
 HIGH_SHARE, MEDIUM_SHARE, LEAST_SHARE = 0.25, 0.10, 0.02
@@ -40,6 +40,16 @@ class Values:
     def cell(self, place: int, row: int) -> float | str:
         """Value of a feature of a row."""
         found: float | str = self.rows.cells(self.names[place]).item(row)
+        return found
+
+    def cells(self, places: Places) -> list[list[float | str]]:
+        """Values of some features of each row: those at `places`, shape (n, m); whatever at -1."""
+        if not self.rows.names:
+            return [[self.cell(place, row) for place in own] for row, own in enumerate(places.tolist())]
+        taken, texts = places_among(self.rows.names, self.names)
+        found: list[list[float | str]] = self.rows.block[np.arange(len(places))[:, None], taken[places]].tolist()
+        for row, at in np.argwhere(np.isin(places, texts)).tolist() if texts else ():
+            found[row][at] = self.cell(places[row, at], row)
         return found
 
 
@@ -116,6 +126,10 @@ Phrasebook = dict[tuple[Head, Language, int, Direction, int], Spoken]
 """By head, language, place of the feature, direction, and group of peers; filled as it is needed."""
 
 
+_Cell = tuple[int, int, float, float, float | str]
+"""Of a row and a group: the group, who speaks for it, its sum and share, and the speaker's value."""
+
+
 class Teller:
     """Tells the reasons of one head in a language and currency, against typical values.
 
@@ -144,23 +158,22 @@ class Teller:
         self._top, self._echoes = top, _echoes(values.names)
         # As many more as may turn out to be told already.
         order, rows = explained.order[:, : top + len(self._echoes)], np.arange(len(explained.base))[:, None]
+        speakers = explained.weighed.speakers[rows, order]
         self._order: list[list[int]] = order.tolist()
         self._sums: list[list[float]] = explained.weighed.sums[rows, order].tolist()
         self._share: list[list[float]] = explained.weighed.share[rows, order].tolist()
-        self._speakers: list[list[int]] = explained.weighed.speakers[rows, order].tolist()
+        self._speakers: list[list[int]] = speakers.tolist()
+        self._cells = values.cells(speakers)
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """The top reasons of a row, largest first, each fact once; fewer where little is known."""
-        cells = zip(self._order[row], self._speakers[row], self._sums[row], self._share[row], strict=True)
+        columns = (self._order, self._speakers, self._sums, self._share, self._cells)
+        cells: Iterator[_Cell] = zip(*(column[row] for column in columns), strict=True)
         weighty = [cell for cell in cells if cell[1] >= 0 and cell[3] >= LEAST_SHARE]
-        speaking = {speaker for _, speaker, _, _ in weighty[: self._top]}
+        speaking = {cell[1] for cell in weighty[: self._top]}
         fresh = [cell for cell in weighty if not self._is_echo(row, cell[1], speaking)]
-        return tuple(
-            [
-                self._told(row, self._codes[group], speaker, contribution, share)
-                for group, speaker, contribution, share in fresh[: self._top]
-            ]
-        )
+        alike = self._alike[row]
+        return tuple([self._told(cell, alike) for cell in fresh[: self._top]])
 
     def _is_echo(self, row: int, speaker: int, speaking: Collection[int]) -> bool:
         """Whether a feature would say what another that speaks already says."""
@@ -169,13 +182,13 @@ class Teller:
             return False
         return self._values.cell(speaker, row) == self._values.cell(other, row)
 
-    def _told(self, row: int, code: str, speaker: int, contribution: float, share: float) -> Reason:
+    def _told(self, cell: _Cell, alike: int) -> Reason:
+        group, speaker, contribution, share, value = cell
         direction: Direction = "up" if contribution > 0 else "down"
-        key = (self._explained.head, self._language, speaker, direction, self._alike[row])
+        key = (self._explained.head, self._language, speaker, direction, alike)
         spoken = self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._spoken(*key[2:]))
-        value = self._values.cell(speaker, row)
         return Reason(
-            code,
+            self._codes[group],
             spoken.feature,
             _shown(value, spoken.units),
             spoken.typical,
