@@ -34,10 +34,12 @@ def predict(task: Task) -> Answer:
     """Both targets, each for the seconds of the task; refitted on all rows."""
     rows, later, test = task.rows("train"), task.rows("calibration"), task.test()
     features = task.features
-    churn = _fitted(task, rows, later, "churned", eval_metric="log_loss", excluded_model_types=NETWORKS)
+    forests = FORESTS if len(rows) <= MOST_ROWS_OF_FORESTS else {}
+    excluded = [*NETWORKS, *(FORESTS.keys() - forests.keys())]
+    churn = _fitted(task, rows, later, "churned", eval_metric="log_loss", excluded_model_types=excluded)
     probability = _churner(churn, test[features])
     scorer = make_scorer("tweedie_deviance", _deviance, optimum=0, greater_is_better=False)
-    forms = TWEEDIE | (FORESTS if len(rows) <= MOST_ROWS_OF_FORESTS else {})
+    forms = TWEEDIE | forests
     value = _fitted(task, rows, later, "value_minor", eval_metric=scorer, hyperparameters=forms)
     amount = np.asarray(value.predict(test[features]), dtype=np.float64) * 100
     return Answer(test["customer_id"], *stretched(task, probability, amount))
