@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_value.errors import RequestError
+from churn_value.service import strict_json
 from churn_value.service.strict_json import dump, parse
 
 
@@ -55,6 +56,37 @@ def test_what_the_standard_leaves_open_is_refused_by_name(body, code):
 
 def test_the_longest_whole_number_is_still_one():
     assert parse(b"[-999999999999999999]") == [-999999999999999999]
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=45)
+NUMBERS = st.builds(
+    lambda sign, whole, fraction, exponent: sign + (whole.lstrip("0") or "0") + fraction + exponent,
+    st.sampled_from(["", "-"]),
+    DIGITS,
+    st.just("") | DIGITS.map(lambda one: f".{one}"),
+    st.just("") | st.builds("{}{}".format, st.sampled_from(["e", "E+", "e-"]), DIGITS.map(lambda one: one[:4])),
+)
+
+
+def told(body):
+    try:
+        return parse(body)
+    except RequestError as refused:
+        return refused.code
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4))
+def test_numbers_that_are_not_looked_at_one_by_one_could_not_be_refused(numbers):
+    body = f"[{','.join(numbers)}]".encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict_json, "_has_odd_numbers", lambda _: True)
+        expected = told(body)
+    assert repr(told(body)) == repr(expected)
+
+
+def test_a_fraction_of_many_digits_does_not_hide_a_whole_number_of_as_many():
+    assert parse(b"[0.1234567890123456789]") == [0.1234567890123456789]
+    assert told(b"[0.1234567890123456789,1234567890123456789]") == "JSON_NUMBER_TOO_LONG"
 
 
 def test_what_is_written_is_finite_and_a_text_may_look_as_if_it_were_not():
