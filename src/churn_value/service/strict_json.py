@@ -17,9 +17,9 @@ from pydantic_core import to_json
 from churn_value.service.problems import refusal
 
 LONGEST_INTEGER = 18
-# Only many digits in a row that are no fraction, or an exponent of three, can be too long or too large; without them no
-# number needs to be looked at by itself. With every digit read as 0 a search for fixed bytes finds them, at a tenth of a
-# pattern's time.
+# Only a run of many digits that is no fraction, or an exponent of three, can be too long or too large; without them no
+# number needs to be looked at by itself. With every digit read as 0 a search for fixed bytes finds them, at a tenth of
+# a pattern's time.
 _AS_ZEROS = bytes.maketrans(f"E{digits}".encode(), b"e" + b"0" * len(digits))
 _MANY_DIGITS = b"0" * (LONGEST_INTEGER + 1)
 _LARGE_EXPONENTS = (b"e000", b"e+000")
