@@ -143,6 +143,15 @@ def test_the_card_says_what_a_reader_must_know_in_both_languages(subject):
     assert english.index("train fold") < english.index("test fold")
 
 
+def test_systems_have_names_for_people_in_both_languages(subject):
+    english, chinese = model_card(subject).split("\n---\n")
+    assert "| recency | run rate | BG/NBD |" in english
+    assert "| 最近购买 | 历史速率 | BG/NBD |" in chinese
+    page = html_report(subject, {})
+    assert " (BG/NBD)" in page
+    assert "（BG/NBD）" in page
+
+
 def test_the_card_names_attributes_that_were_left_out_and_is_silent_where_there_are_none(subject):
     given = Subject(**{**_fields(subject), "left_out": ("attr_lucky_number", "attr_colour")})
     english, chinese = model_card(given).split("\n---\n")
@@ -230,12 +239,14 @@ def test_grades_follow_what_is_written():
     clear, close, lost = (-0.1, -0.12, -0.08), (-0.01, -0.03, 0.01), (0.01, -0.01, 0.03)
     assert graded({"recency": clear}).letter == "A"
     assert graded({"recency": clear, "bg_nbd": close}).letter == "B"
-    assert "bg_nbd" in graded({"recency": clear, "bg_nbd": close}).en
+    found = graded({"recency": close, "bg_nbd": close})
+    assert "the lead over recency, BG/NBD may be chance" in found.en
+    assert "相对“最近购买”、“BG/NBD”的优势" in found.zh
     assert graded({"recency": clear}, calibration=0.06).letter == "B"
     assert graded({"recency": clear}, gini=-0.01).letter == "B"
     assert [graded({"recency": clear}, total=one).letter for one in (0.91, 1.0, 1.09, 0.89, 1.11)] == [*"AAABB"]
     assert "predicted amounts sum to 72% of the actual ones" in graded({"recency": clear}, total=0.72).en
     assert "预测金额合计为实际的 72%" in graded({"recency": clear}, total=0.72).zh
     assert graded({"recency": clear, "bg_nbd": lost}).letter == "C"
-    assert "bg_nbd" in graded({"bg_nbd": lost}).zh
+    assert "未优于“BG/NBD”：" in graded({"bg_nbd": lost}).zh
     assert graded({}).letter == "C"

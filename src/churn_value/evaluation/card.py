@@ -8,6 +8,7 @@ from typing import Any
 from churn_value.evaluation.grade import grade
 from churn_value.evaluation.results import MODEL
 from churn_value.evaluation.subject import CHURN_TEXTS, Language, Subject
+from churn_value.evaluation.systems import named
 
 RESULTS = {
     "passed": ("passed", "通过"),
@@ -110,7 +111,7 @@ def metric_rows(subject: Subject, language: Language) -> tuple[list[str], list[l
         unit = f" ({subject.config.currency})" if measure.unit == "minor" else ""
         mine = [subject.cell(measure, MODEL), subject.interval(measure, MODEL)]
         rows.append([label + unit, *mine, *(subject.cell(measure, name) for name in others)])
-    return [*titles, *(name.replace("_", " ") for name in others)], rows
+    return [*titles, *(named(name, language) for name in others)], rows
 
 
 def check_rows(subject: Subject, language: Language) -> tuple[list[str], list[list[str]]]:

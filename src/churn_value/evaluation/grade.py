@@ -7,6 +7,7 @@ from typing import Literal
 
 from churn_value.estimators.bootstrap import Estimate
 from churn_value.evaluation.results import MODEL, Evaluation, has_interval
+from churn_value.evaluation.systems import listed
 
 LOG_LOSS, GINI, TOTAL = "churn_log_loss", "value_normalised_gini", "value_total_bias"
 WELL_CALIBRATED = 0.05
@@ -67,11 +68,11 @@ def _good(evaluation: Evaluation, compared: int) -> Grade:
 def _fair(close: list[str], behind: list[str], *, rough: bool, total: float | None) -> Grade:
     en, zh = [], []
     if close:
-        en.append(f"the lead over {', '.join(close)} may be chance")
-        zh.append(f"相对 {'、'.join(close)} 的优势可能出于偶然")
+        en.append(f"the lead over {listed(close)} may be chance")
+        zh.append(f"相对{listed(close, 'zh')}的优势可能出于偶然")
     if behind:
-        en.append(f"{', '.join(behind)} ranks value at least as well")
-        zh.append(f"{'、'.join(behind)} 的价值排序不逊于模型")
+        en.append(f"{listed(behind)} {'rank' if len(behind) > 1 else 'ranks'} value at least as well")
+        zh.append(f"{listed(behind, 'zh')}的价值排序不逊于模型")
     if rough:
         en.append("probabilities are only roughly calibrated")
         zh.append("概率校准较粗略")
@@ -88,9 +89,8 @@ def _poor(lost: list[str]) -> Grade:
             "No baseline was compared, so nothing shows that the model is needed.",
             "没有可比较的基线，无法说明模型的必要性。",
         )
-    names = ", ".join(lost)
     return Grade(
         "C",
-        f"Not better than {names}: use the simpler rule until the data or the model improve.",
-        f"未优于 {'、'.join(lost)}：在数据或模型改进之前，请使用更简单的规则。",
+        f"Not better than {listed(lost)}: use the simpler rule until the data or the model improve.",
+        f"未优于{listed(lost, 'zh')}：在数据或模型改进之前，请使用更简单的规则。",
     )

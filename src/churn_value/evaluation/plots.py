@@ -20,6 +20,7 @@ from matplotlib.ticker import PercentFormatter
 from churn_value.estimators import FloatArray
 from churn_value.estimators.metrics import decile_table
 from churn_value.evaluation.results import CHAMPION, MODEL
+from churn_value.evaluation.systems import named
 
 INK, QUIET, GRID = "#22303c", "#7b8794", "#e4e9ee"
 BLUE, VIOLET, AMBER = "#1f6fb2", "#7d54b3", "#e08a2c"
@@ -59,11 +60,6 @@ def _colours(systems: Sequence[str]) -> dict[str, str]:
     others = [name for name in systems if name not in {MODEL, CHAMPION}]
     muted = {name: MUTED[place % len(MUTED)] for place, name in enumerate(others)}
     return {MODEL: BLUE, CHAMPION: VIOLET, **muted}
-
-
-def named(system: str) -> str:
-    """A system's name for people: ``bg_nbd`` is ``bg nbd``."""
-    return system.replace("_", " ")
 
 
 def png(figure: Figure) -> bytes:

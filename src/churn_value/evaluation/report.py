@@ -14,6 +14,7 @@ from churn_value.evaluation.grade import grade
 from churn_value.evaluation.plots import png
 from churn_value.evaluation.results import MODEL, Measure
 from churn_value.evaluation.subject import CHURN_TEXTS, Language, Subject
+from churn_value.evaluation.systems import named
 
 LANGUAGES: tuple[Language, Language] = ("en", "zh")
 Told = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -98,26 +99,28 @@ def _tiles(subject: Subject) -> str:
 
 def _tile(subject: Subject, measure: Measure) -> str:
     best = _best_baseline(subject, measure)
-    against = f"<small>{_said('best baseline', '最佳基线')} {escape(best)}</small>" if best else ""
+    against = ""
+    if best is not None:
+        cell = subject.cell(measure, best)
+        which = _said(f"best baseline {cell} ({named(best)})", f"最佳基线 {cell}（{named(best, 'zh')}）")
+        against = f"<small>{which}</small>"
     return (
         f'<div class="tile">{_said(measure.label_en, measure.label_zh)}<b>{escape(subject.cell(measure, MODEL))}</b>'
         f"<small>{escape(subject.interval(measure, MODEL))}</small>{against}</div>"
     )
 
 
-def _best_baseline(subject: Subject, measure: Measure) -> str:
-    """Best baseline's figure with its name; empty where no direction is better or nobody has it."""
+def _best_baseline(subject: Subject, measure: Measure) -> str | None:
+    """The best baseline; none where no direction is better or nobody has the figure."""
     if measure.better not in {"higher", "lower"}:
-        return ""
+        return None
     having = {
         name: found.value
         for name in subject.evaluation.baselines
         if (found := subject.evaluation.of(measure.name, name))
     }
-    if not having:
-        return ""
-    name = (max if measure.better == "higher" else min)(having, key=lambda system: having[system])
-    return f"{subject.cell(measure, name)} ({name.replace('_', ' ')})"
+    best = max if measure.better == "higher" else min
+    return best(having, key=lambda system: having[system], default=None)
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[object]], *, numeric: bool = False) -> str:

@@ -16,6 +16,7 @@ from churn_value.errors import GateRefused
 from churn_value.estimators.bootstrap import Estimate
 from churn_value.evaluation.checks import Check
 from churn_value.evaluation.results import CHAMPION, MODEL, Evaluation, has_interval
+from churn_value.evaluation.systems import named
 
 LOG_LOSS = "churn_log_loss"
 GINI = "value_normalised_gini"
@@ -224,7 +225,8 @@ def _not_behind(system: str, gap: Estimate, evaluation: Evaluation) -> Condition
 
 
 def _whom(system: str) -> tuple[str, str]:
-    return ("champion", "冠军") if system == CHAMPION else (f"{system} baseline", f"基线 {system}")
+    english, chinese = named(system), named(system, "zh")
+    return (english, chinese) if system == CHAMPION else (f"{english} baseline", f"基线“{chinese}”")
 
 
 def _about_champion(evaluation: Evaluation, champion: str | None) -> Iterator[Condition]:
