@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scored_company import POLICIES
 
 from churn_value.scoring.policy import load_policy, policy_of
-from churn_value.scoring.tiers import Before, by_cuts, place, with_hysteresis
+from churn_value.scoring.tiers import NOWHERE, Before, by_cuts, place, with_hysteresis
 
 CUTS = [96.0, 81.0, 51.0, 21.0, 0.0]
 S, A, B, C, D = range(5)
@@ -153,3 +153,11 @@ def test_closing_the_distance_reaches_the_next_tier(percentile, previous):
 
 def test_tiers_by_expected_value_look_at_its_percentile():
     assert placed(policy_with(by="expected_value"), 99).tier.tolist() == [C]
+
+
+def test_policies_that_were_used_are_still_equal():
+    one, other = (policy_with(mode="both", precedence="rule", rules=RULES) for _ in range(2))
+    for policy in (one, other):
+        assert policy.tiers.rule_places.tier[-1] == NOWHERE
+        assert policy.judgements.whens
+    assert one == other

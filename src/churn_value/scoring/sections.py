@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -120,6 +121,24 @@ class TierRule(Ruled):
     immediate: bool = False
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class RulePlaces:
+    """Rules of tiers as arrays, of shape (rules + 1,); the last entry is for who meets none.
+
+    Compared by identity, as pydantic compares what a model keeps, and arrays have no one answer.
+
+    Attributes
+    ----------
+    tier
+        Place of the tier that each rule gives; -1 for none.
+    immediate
+        Whether it moves a customer at once.
+    """
+
+    tier: npt.NDArray[np.int64]
+    immediate: npt.NDArray[np.bool_]
+
+
 class Tiers(Strict):
     """Tiers, best first, and how a customer gets into one.
 
@@ -166,11 +185,11 @@ class Tiers(Strict):
         return tuple(0.0 if share in (None, 1) else 101.0 - round(100 * share) for share in shares)
 
     @cached_property
-    def rule_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Place of each rule's tier and whether it is immediate; last, for no rule, -1 and not."""
-        tiers = [*(self.codes.index(rule.tier) for rule in self.rules), -1]
-        return np.array(tiers, dtype=np.int64), np.array(
-            [*(rule.immediate for rule in self.rules), False], dtype=np.bool_
+    def rule_places(self) -> RulePlaces:
+        """Its rules as arrays."""
+        return RulePlaces(
+            np.array([*(self.codes.index(rule.tier) for rule in self.rules), -1], dtype=np.int64),
+            np.array([*(rule.immediate for rule in self.rules), False], dtype=np.bool_),
         )
 
     @property

@@ -86,7 +86,7 @@ def place(quantities: Mapping[str, npt.NDArray[Any]], policy: Policy, before: Be
     fresh = by_cuts(percentile, tiers.cuts)
     steady = with_hysteresis(percentile, tiers.cuts, policy.stability.hysteresis_points, before.tier)
     matched = policy.rules("tiers").first(quantities, rows)
-    ruled = tiers.rule_places[0][matched]
+    ruled = tiers.rule_places.tier[matched]
     if tiers.mode == "percentile":
         wanted, by_rule = steady, np.zeros(rows, dtype=np.bool_)
     elif tiers.mode == "rule":
@@ -115,7 +115,7 @@ def _measure(quantities: Mapping[str, npt.NDArray[Any]], by: str) -> Floats:
 
 
 def _dwelling(wanted: Positions, matched: Positions, policy: Policy, before: Before) -> Mask:
-    immediate = policy.tiers.rule_places[1][matched]
+    immediate = policy.tiers.rule_places.immediate[matched]
     young = before.days_in_tier < policy.stability.min_dwell_days
     dwelling: Mask = (before.tier != NOWHERE) & (wanted != before.tier) & young & ~immediate
     return dwelling
