@@ -45,12 +45,9 @@ class Result:
 def _bars(config: Config, run: TrainingRun) -> Iterator[Callable[[TrialReport], None]]:
     """One bar per head; each trial moves it and becomes a nested run."""
     heads = ("churn", "value") if config.has_value else ("churn",)
-    if not config.tuning.trials:
-        with step("the shipped settings, without a search (tuning.trials is 0)"):
-            yield lambda _: None
-        return
     with progress() as bar:
-        tasks = {head: bar.add_task(f"tuning {head}", total=config.tuning.trials) for head in heads}
+        total = config.tuning.trials
+        tasks = {head: bar.add_task(f"tuning {head}", total=total, visible=total > 0) for head in heads}
 
         def told(report: TrialReport) -> None:
             text = f"tuning {report.head}: best loss {report.best:.4f}"
