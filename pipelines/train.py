@@ -44,9 +44,8 @@ class Result:
 @contextmanager
 def _bars(config: Config, run: TrainingRun) -> Iterator[Callable[[TrialReport], None]]:
     """One bar per head; each trial moves it and becomes a nested run."""
-    heads = ("churn", "value") if config.has_value else ("churn",)
+    heads, total = ("churn", "value") if config.has_value else ("churn",), config.tuning.trials
     with progress() as bar:
-        total = config.tuning.trials
         tasks = {head: bar.add_task(f"tuning {head}", total=total, visible=total > 0) for head in heads}
 
         def told(report: TrialReport) -> None:
