@@ -158,13 +158,15 @@ def first_of(met: Mask) -> Ints:
 
 def first_reached(values: Floats, edges: Sequence[float]) -> Ints:
     """Position of the first edge at or below each value; -1 where none is, or the value is missing. Shape (n,)."""
-    return _first_reached(values, _array(tuple(edges)))
+    return _first_reached(values, array_of(tuple(edges)))
 
 
-@lru_cache(maxsize=256)
-def _array(edges: tuple[float, ...]) -> Floats:
-    """A policy asks for the same edges again and again."""
-    return np.array(edges, dtype=np.float64)
+@lru_cache(maxsize=512)
+def array_of(numbers: tuple[float, ...]) -> Floats:
+    """The same edges and thresholds are asked for again and again, and making an array of them costs more than that."""
+    found = np.array(numbers, dtype=np.float64)
+    found.setflags(write=False)
+    return found
 
 
 @compiled

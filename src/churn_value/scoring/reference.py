@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 
 from churn_value.errors import BundleError, TooLittleData
 from churn_value.estimators.compiled import compiled
+from churn_value.scoring.matching import array_of
 from churn_value.scoring.peers import NO_PEERS, Peers, counted_texts, typical_of
 from churn_value.scoring.quantities import Described, FactColumns, Floats, Predicted, column, facts
 
@@ -43,14 +44,6 @@ def thresholds_of(values: Floats) -> Thresholds:
     return tuple(known[ranks].tolist())
 
 
-@lru_cache(maxsize=512)
-def _array(thresholds: Thresholds) -> Floats:
-    """The same thresholds are asked for again and again, and making an array of them costs more than the search."""
-    found = np.asarray(thresholds, dtype=np.float64)
-    found.setflags(write=False)
-    return found
-
-
 def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
     """Percentile 1 to 100 of each value: one more than the number of thresholds below it.
 
@@ -58,7 +51,7 @@ def percentile_in(thresholds: Thresholds, values: Floats) -> Floats:
     equal percentiles, the lowest value of a population gets 1 however many share it, and only values above 99 percent
     get 100. Missing stays missing.
     """
-    return _ranks(_array(thresholds), values)
+    return _ranks(array_of(thresholds), values)
 
 
 @compiled
@@ -95,7 +88,7 @@ def value_share_in(thresholds: Thresholds, values: Floats) -> Floats:
     The customers of at most 0.8 are the fewest that together hold 80 percent, and whoever is worth as much as the
     last of them. Missing stays missing.
     """
-    return _ranks(-_array(thresholds), -values) / 100.0
+    return _ranks(-array_of(thresholds), -values) / 100.0
 
 
 @dataclass(frozen=True)

@@ -90,17 +90,15 @@ def behaviour(facts: Facts, reference: Reference) -> Floats:
     parts = {
         "staying": 101.0 - reference.percentile("churn_probability", facts["churn_probability"]),
         "frequency": _first_known(bought, reference.percentile("visits", facts["visits"])),
-        "rhythm": _in_time(facts["days_since_last_purchase"], typical_gap(facts, reference)),
+        "rhythm": _in_time(rhythm_ratio(facts, reference)),
         "trend": _trend(facts["recent_orders"], facts["recent_days"], facts["orders"], facts["long_days"]),
     }
     return weighted([(BEHAVIOUR_PARTS[name], values) for name, values in parts.items()])
 
 
 @rowwise
-def _in_time(days: float, gap: float) -> float:
-    if np.isnan(days) or not gap > 0:
-        return np.nan
-    return 100.0 / max(1.0, days / gap)
+def _in_time(gaps: float) -> float:
+    return np.nan if np.isnan(gaps) else 100.0 / max(1.0, gaps)
 
 
 @rowwise
