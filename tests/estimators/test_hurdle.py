@@ -12,7 +12,7 @@ from simulated_customers import CATALOG, frame
 
 from churn_value.config import Config
 from churn_value.errors import BundleError, FingerprintMismatch, TooLittleData
-from churn_value.estimators import hurdle, metrics
+from churn_value.estimators import churn, hurdle, metrics
 
 CONFIG = Config.model_validate({"name": "small", "tables": {"purchases": {"path": "x"}}})
 QUICK = {"max_rounds": 40, "learning_rate": 0.15}
@@ -175,7 +175,7 @@ def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not
     curved = {"train": frame(700, 1, ("2025-01-01", "2025-02-01")), "calibration": frame(600, 2, ("2025-06-01",))}
     usual = fitted(**curved).churn.weights
     assert sum(usual) == pytest.approx(1)
-    assert usual[1] > 0.1
+    assert usual[1] / (usual[0] / 2 + sum(usual[1:])) > 0.1  # as learned, before boosters count twice
     # churn in a checkerboard of two features, one in seven otherwise: trees see it, a line cannot
     for rows in curved.values():
         board = (rows.noise > 0) != (rows.days_since_last_purchase > 40)
@@ -187,3 +187,13 @@ def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not
     assert metrics.auc(truth, model.predict(later).churn_probability) > max(
         0.97, metrics.auc(truth, trees_alone) - 0.002
     )
+
+
+def test_boosters_count_twice_beside_the_weights_learned(monkeypatch):
+    monkeypatch.setattr(churn, "stacked", lambda scores, *_: np.array([0.5, 0.4, 0.1])[: scores.shape[1]])
+    assert fitted().churn.weights == pytest.approx((1.0 / 1.5, 0.4 / 1.5, 0.1 / 1.5))
+
+
+def test_boosters_alone_stay_alone(monkeypatch):
+    monkeypatch.setattr(churn, "stacked", lambda scores, *_: np.eye(scores.shape[1])[0])
+    assert fitted().churn.weights == (1.0, 0.0, 0.0)
