@@ -40,7 +40,7 @@ def dated(config: Config, data_root: Path, out: Path) -> None:
     """Predictions of the test rows."""
     data = build_dataset(config, opened(config, data_root))
     seed = config.tuning.seed
-    refuse_too_little(sufficiency(data.frame))
+    refuse_too_little(sufficiency(data.frame), config)
     refuse_leaks(run_checks(data.frame, data.catalog.features, horizon_days=data.learned_days, seed=seed))
     _said(data.fold("test"), trained(config, data, out / "studies.db")).to_parquet(out / PREDICTIONS)
 

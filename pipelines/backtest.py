@@ -41,7 +41,7 @@ def point(
     """Train as one would have at `as_of`, and judge on what happened afterwards."""
     then, known = config_at(config, tables, as_of), known_at(tables, as_of)
     data = build_dataset(then, known, features[tuple(then.windows_days or ())])
-    refuse_too_little(sufficiency(data.frame))
+    refuse_too_little(sufficiency(data.frame), config)
     studies.parent.mkdir(parents=True, exist_ok=True)
     searched = search(data, then, storage=studies, on_trial=lambda _: None)
     model = fitted(data, then, searched)

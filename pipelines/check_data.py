@@ -30,7 +30,7 @@ def run(config: Config, settings: Settings) -> Result:
 
 
 def command(config: ConfigPath, overrides: Overrides = None) -> None:
-    """Read a company's tables; print what was accepted, what was set aside and why. Nothing is trained."""
+    """Read a company's tables; print what was accepted, what was set aside and why, and what nothing reads."""
     result = run(load_config(config, tuple(overrides or ())), Settings.from_environment())
     reports = result.tables.reports
     rows = [
@@ -41,6 +41,9 @@ def command(config: ConfigPath, overrides: Overrides = None) -> None:
     reasons = [(name, code, count) for name, r in reports.items() for code, count in r.quarantined.items()]
     if reasons:
         stdout.print(table(f"Set aside in {result.quarantine}", ("table", "reason", "rows"), reasons))
+    unread = [(name, column, kind) for name, r in reports.items() for column, kind in r.unread.items()]
+    if unread:
+        stdout.print(table("Columns that nothing reads", ("table", "column", "type"), unread))
     stdout.print(f"first event {result.tables.span[0]}, observed through {result.tables.span[1]} (not included)")
 
 

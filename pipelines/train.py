@@ -84,7 +84,7 @@ def run(config: Config, settings: Settings) -> Result:
             found = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
             checks = (*found, *sufficiency(data.frame))
             tracked.checks(checks)
-        refuse_too_little(checks)
+        refuse_too_little(checks, config)
         refuse_leaks(checks)
         with _bars(config, tracked) as told:
             searched = search(data, config, storage=settings.studies(config.name), on_trial=told)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged import base
 
+from churn_value.config import Config
 from churn_value.errors import TooLittleData
 from churn_value.estimators.metrics import auc
 from churn_value.evaluation.sufficiency import (
@@ -17,6 +18,11 @@ from churn_value.evaluation.sufficiency import (
     least_of_rarer,
     refuse_too_little,
     sufficiency,
+)
+
+EVENTS = Config.model_validate({"name": "shop", "tables": {"purchases": {"path": "p.csv"}}})
+TABLE = Config.model_validate(
+    {"name": "members", "churn": {"definition": "label"}, "tables": {"snapshots": {"path": "m.csv"}}}
 )
 
 
@@ -89,7 +95,7 @@ def test_enough_data_pass_every_check():
     assert {code: check.result for code, check in checks.items()} == dict.fromkeys(
         ("CV010", "CV011", "CV012"), "passed"
     )
-    refuse_too_little(checks.values())
+    refuse_too_little(checks.values(), EVENTS)
 
 
 def test_too_few_churners_end_the_run_and_say_what_was_needed_and_found():
@@ -100,9 +106,22 @@ def test_too_few_churners_end_the_run_and_say_what_was_needed_and_found():
     assert "found 12 (beside 300 others)" in checks["CV010"].text_en
     assert f"训练折至少需要 {needed} 位流失客户" in checks["CV010"].text_zh
     with pytest.raises(TooLittleData, match=f"at least {needed} churners") as caught:
-        refuse_too_little(checks.values())
+        refuse_too_little(checks.values(), EVENTS)
     assert caught.value.code == "TOO_LITTLE_DATA_CV010"
     assert caught.value.exit_status == 11
+
+
+@pytest.mark.parametrize(
+    ("config", "where", "remedy"),
+    [(EVENTS, "shop: tables", "longer history"), (TABLE, "members: tables.snapshots", "churn.positive")],
+    ids=["events", "ready-made"],
+)
+def test_the_refusal_says_where_and_what_to_do_with_such_data(config, where, remedy):
+    with pytest.raises(TooLittleData) as caught:
+        refuse_too_little(sufficiency(folds(12, 300)), config)
+    assert caught.value.where == where
+    assert remedy in caught.value.remedy
+    assert ("horizon_days" in caught.value.remedy) is (config is EVENTS)
 
 
 def test_too_few_stayers_are_named_as_such():
@@ -113,7 +132,7 @@ def test_between_the_lines_the_run_goes_on_with_a_warning():
     checks = by_code(folds(60, 60))
     assert [checks[code].severity for code in ("CV010", "CV011")] == ["warning", "warning"]
     assert checks["CV010"].result == checks["CV011"].result == "issue"
-    refuse_too_little(checks.values())
+    refuse_too_little(checks.values(), EVENTS)
 
 
 def test_customers_count_and_not_their_rows():
@@ -127,7 +146,7 @@ def test_customers_count_and_not_their_rows():
 def test_an_empty_fold_is_too_little():
     frame = folds(400, 400)
     with pytest.raises(TooLittleData, match="calibration fold"):
-        refuse_too_little(sufficiency(frame[frame["fold"] != "calibration"]))
+        refuse_too_little(sufficiency(frame[frame["fold"] != "calibration"]), EVENTS)
 
 
 def test_rows_without_a_complete_window_do_not_count():

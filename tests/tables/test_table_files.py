@@ -2,9 +2,12 @@
 
 import gzip
 import re
+from datetime import UTC, date, datetime
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dirty_files import NOW, config_of, load_text, rows_of
 
@@ -196,6 +199,22 @@ def test_left_over_columns_become_attributes_unless_they_were_used(tmp_path):
     tables = load_text(tmp_path, {"snapshots": text}, {"snapshots": settings})
     assert tables.present["snapshots"] == {"label", "months", "since", "Gender"}
     assert rows_of(tables, "snapshots", "customer_id", "label", "months") == [("a", 1, 36.0), ("b", 0, 48.0)]
+
+
+def test_columns_that_nothing_reads_are_told(tmp_path):
+    """A date is no attribute even where all columns are; nor is what a list leaves out, or a column of an event."""
+    day = pa.array([date(2024, 5, 1)] * 2)
+    customers = pa.table({"customer_id": ["a", "b"], "age": [30, 40], "met": day, "Gender": ["f", "m"], "x": [1, 2]})
+    pq.write_table(customers, tmp_path / "customers.parquet")
+    stamps = pa.array([datetime(2024, 5, 1, 12, tzinfo=UTC)] * 2)
+    bought = {"customer_id": ["a", "b"], "event_time": stamps, "amount_minor": [100, 200], "till": [4, 4], "n": [1, 2]}
+    pq.write_table(pa.table(bought), tmp_path / "purchases.parquet")
+    purchases = {"path": "purchases.parquet", "derived": {"quantity": "n * 1.0"}}
+    for wanted, unread in (("all", {"met": "date"}), (["age"], {"met": "date", "Gender": "string", "x": "int64"})):
+        settings = {"customers": {"path": "customers.parquet", "attributes": wanted}, "purchases": purchases}
+        reports = load_tables(config_of(settings), data_root=tmp_path, observed_now=NOW).reports
+        assert reports["customers"].unread == reports["customers"].as_dict()["unread"] == unread
+        assert reports["purchases"].unread == {"till": "int64"}
 
 
 def test_listed_attributes_are_the_only_ones(tmp_path):

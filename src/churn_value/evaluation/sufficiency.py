@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from churn_value.config import Config
 from churn_value.errors import TooLittleData
 from churn_value.evaluation.checks import Check, Severity
 
@@ -29,6 +30,8 @@ AUC_REFUSED, AUC_WANTED = 0.15, 0.05
 RATE_REFUSED, RATE_WANTED = 0.15, 0.05
 WANTED_DATES = 2
 MOST_SEARCHED = 10_000_000
+MORE_HISTORY = "bring a longer history or more customers, or choose another horizon_days or churn.definition"
+MORE_ROWS = "bring rows of more customers with a label, and check that churn.positive is the text of those who left"
 FOLDS = {"train": "训练", "calibration": "校准", "test": "测试"}
 
 
@@ -134,8 +137,15 @@ def sufficiency(frame: pd.DataFrame) -> tuple[Check, ...]:
     return _classes(folds), _rates(folds), _dates(folds["train"])
 
 
-def refuse_too_little(checks: Iterable[Check]) -> None:
+def refuse_too_little(checks: Iterable[Check], config: Config) -> None:
     """End the run where data are too few to learn or to judge.
+
+    Parameters
+    ----------
+    checks
+        Of `sufficiency`, among others.
+    config
+        Of the run: where the data are named, and whether they are events or ready-made rows.
 
     Raises
     ------
@@ -147,7 +157,8 @@ def refuse_too_little(checks: Iterable[Check]) -> None:
             raise TooLittleData(
                 check.text_en.rstrip("."),
                 code=f"TOO_LITTLE_DATA_{check.code}",
-                remedy="bring a longer history or more customers, or choose another horizon_days or churn.definition",
+                where=f"{config.source_file or config.name}: {'tables.snapshots' if config.is_snapshot else 'tables'}",
+                remedy=MORE_ROWS if config.is_snapshot else MORE_HISTORY,
             )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from churn_value.config import Config, TableConfig
@@ -47,7 +48,15 @@ def mapped_source(config: Config, name: str, raw: ir.Table) -> Mapped:
     attributes |= _left_over(spec, settings.attributes, raw, used, where)
     columns = _profile(spec, settings.attributes, columns, given)
     check_attribute_names(spec, attributes, where)
-    return Mapped(spec, raw, columns, attributes, frozenset(minor), where)
+    unread = _unread(raw, (*columns.values(), *attributes.values()))
+    return Mapped(spec, raw, columns, attributes, frozenset(minor), where, unread=unread)
+
+
+def _unread(raw: ir.Table, values: Iterable[ir.Value]) -> dict[str, str]:
+    """Type of each source column that is part of none of the values."""
+    source = raw.op()
+    read = {node.name for value in values for node in value.op().find(ops.Field) if node.rel == source}
+    return {name: str(value.type()) for name, value in source_columns(raw).items() if name not in read}
 
 
 def _is_contract(spec: TableSpec, key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +70,8 @@ class Mapped:
         File and key that messages name.
     broken
         Lines that could not be split into columns.
+    unread
+        Type of each source column that nothing reads.
     """
 
     spec: TableSpec
@@ -79,6 +81,7 @@ class Mapped:
     minor: frozenset[str]
     where: str
     broken: tuple[BrokenRow, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def readings(mapped: Mapped, rules: Rules) -> dict[str, Reading]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,8 @@ class TableReport:
         Share of nulls among accepted rows of each column the source has, 0 to 1.
     first, last
         First and last time among accepted rows, UTC; None without rows or without a time column.
+    unread
+        Type of each source column that nothing reads: of no column of the contract, and no attribute.
     """
 
     table: str
@@ -42,6 +44,7 @@ class TableReport:
     null_share: Mapping[str, float]
     first: datetime | None
     last: datetime | None
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_balanced(self) -> bool:
@@ -52,18 +55,3 @@ class TableReport:
         """Account as JSON values."""
         stamps = {name: stamp and stamp.isoformat() for name, stamp in (("first", self.first), ("last", self.last))}
         return asdict(self) | stamps | {"quarantined": dict(self.quarantined), "null_share": dict(self.null_share)}
-
-    def as_table(self) -> list[tuple[str, str]]:
-        """Account as rows of name and text, to print."""
-        nulls = {name: share for name, share in self.null_share.items() if share > 0}
-        return [
-            ("rows read", f"{self.read:,}"),
-            ("accepted", f"{self.accepted:,}"),
-            *((f"quarantined {reason}", f"{count:,}") for reason, count in self.quarantined.items()),
-            ("duplicates", f"{self.duplicates:,}"),
-            ("future-dated", f"{self.future_dated:,}"),
-            ("late", f"{self.late:,}"),
-            *((f"null {name}", f"{share:.1%}") for name, share in nulls.items()),
-            ("first", str(self.first or "-")),
-            ("last", str(self.last or "-")),
-        ]

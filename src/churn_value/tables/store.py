@@ -184,4 +184,5 @@ def _report(
         null_share={name: int(found[f"null:{name}"] or 0) / max(accepted, 1) for name in sorted(present)},
         first=found.get("first"),
         last=found.get("last"),
+        unread=dict(mapped.unread),
     )
