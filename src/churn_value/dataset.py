@@ -20,7 +20,7 @@ from churn_value.labels import labels
 from churn_value.manifest import manifest_of
 from churn_value.snapshots import fold_of_customer, newest, snapshot_rows
 from churn_value.spine import spine
-from churn_value.split import observed_through, split_for
+from churn_value.split import observed_through, panel_split, split_for
 from churn_value.tables.load import Tables
 from churn_value.timeline import Split
 
@@ -41,7 +41,7 @@ class Dataset:
     catalog
         The features, their order and fingerprint.
     split
-        Purged as_of dates; None for snapshots without dates, which are split by customer.
+        Purged as_of dates; None for snapshots without dates that make purged folds, which are split by customer.
     parameters
         What the catalog was made with, so that it can be made again: ``present``, ``windows_days``, ``attributes``.
     manifest
@@ -117,9 +117,9 @@ def build_dataset(config: Config, tables: Tables, features_made: Made | None = N
         )
     features = catalog_of(parameters) if features_made is None else features_made.catalog
     if config.is_snapshot:
-        split, frame = None, _snapshot_frame(tables, features)
-        # A customer without a label is scored, but nothing is learned from them.
-        frame = frame[frame["churned"].notna()].reset_index(drop=True)
+        frame = _snapshot_frame(tables, features)
+        split = panel_split(config, frame["as_of"])
+        frame = _parted(frame, split)
     else:
         split = split_for(config, tables)
         found = None if features_made is None else features_made.at(split.as_ofs)
@@ -230,18 +230,27 @@ def _outcomes(config: Config, tables: Tables, rows: ir.Table, split: Split) -> p
     return pd.concat([known[learned], whole[~learned]]).sort_values(["as_of", "customer_id"], ignore_index=True)
 
 
+def _parted(frame: pd.DataFrame, split: Split | None) -> pd.DataFrame:
+    """Rows of the folds: by date, or where there is no split 60/20/20 by a hash of the customer's id."""
+    if split is None:
+        return frame.assign(fold=frame["customer_id"].map(fold_of_customer))
+    parted = frame.assign(fold=frame["as_of"].map({pd.Timestamp(day): split.fold_of(day) for day in split.as_ofs}))
+    return parted[parted["fold"].notna()].reset_index(drop=True)
+
+
 def _snapshot_frame(tables: Tables, features: Catalog) -> pd.DataFrame:
-    """Snapshots as rows to learn from; undated ones are split 60/20/20 by a hash of the customer's id."""
+    """Snapshots with a label as rows to learn from, in no fold yet; those without are scored only."""
     rows = snapshot_rows(tables.events["snapshots"])
     asked = _materialised(tables, rows.select(*KEYS))
     frame = _executed(tables, build(features.features, tables.events, asked))
     labels = frame[KEYS].merge(_executed(tables, rows), on=KEYS, how="left", validate="one_to_one")["label"]
     outcomes = {
-        "fold": frame["customer_id"].map(fold_of_customer),
+        "fold": "",
         "churned": labels.astype("float64"),
         "value_minor": float("nan"),
     }
-    return pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
+    found = pd.concat([frame[KEYS], pd.DataFrame(outcomes), frame[list(features.names)]], axis=1)
+    return found[found["churned"].notna()].reset_index(drop=True)
 
 
 def _within_budget(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:

@@ -21,6 +21,6 @@ def newest(rows: ir.Table, as_of: date) -> ir.Table:
 
 
 def fold_of_customer(customer_id: str) -> str:
-    """Fold of an undated snapshot row: 60 % train, 20 % calibration, 20 % test, by SHA-256 of the id."""
+    """Fold of a customer where dates make none: 60 % train, 20 % calibration, 20 % test, by SHA-256 of the id."""
     bucket = int.from_bytes(hashlib.sha256(customer_id.encode()).digest()[:8], "big") % 100
     return "train" if bucket < 60 else "calibration" if bucket < 80 else "test"

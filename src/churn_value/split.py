@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from datetime import date
 
+import pandas as pd
+
 from churn_value.config import Config
 from churn_value.errors import ConfigError, TooLittleData
 from churn_value.tables.load import Tables
-from churn_value.timeline import LEAST_HISTORY_DAYS, Split, learnable_days, plan_split, shortest_span, usual_step
+from churn_value.timeline import (
+    LEAST_HISTORY_DAYS,
+    Split,
+    learnable_days,
+    plan_split,
+    shortest_span,
+    split_of_dates,
+    usual_step,
+)
+
+LEAST_PANEL_ROWS = 100
+LEAST_PANEL_SHARE = 0.9
 
 
 def observed_through(config: Config, tables: Tables) -> date:
@@ -58,6 +71,38 @@ def split_for(config: Config, tables: Tables) -> Split:
         max_train_dates=config.dates.max_train_dates,
         calibration_dates=config.dates.calibration_dates,
         learned_days=learned,
+    )
+
+
+def panel_split(config: Config, as_ofs: pd.Series) -> Split | None:
+    """as_of dates of the folds of dated, ready-made rows: given by hand, or taken from the dates there are.
+
+    Parameters
+    ----------
+    config
+        Gives the horizon of the labels.
+    as_ofs
+        Date of each row that has a label, as datetime64.
+
+    Returns
+    -------
+    Split or None
+        Null where rows are undated or no purged folds can be made of their dates, and they are parted by customer: with
+        too few dates, or where more than a tenth of the rows stand on days with fewer than 100, which are days of
+        single customers and not of the table.
+    """
+    given = config.dates.as_of
+    if given is not None:
+        return Split(given.train, given.calibration, given.test, config.horizon_days, given.refit)
+    rows = as_ofs.dt.date.value_counts()
+    shared = rows[rows >= LEAST_PANEL_ROWS]
+    if shared.sum() < LEAST_PANEL_SHARE * len(as_ofs):
+        return None
+    return split_of_dates(
+        sorted(shared.index),
+        config.horizon_days,
+        max_train_dates=config.dates.max_train_dates,
+        calibration_dates=config.dates.calibration_dates,
     )
 
 

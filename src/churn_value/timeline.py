@@ -11,6 +11,7 @@ the count of midnights since 1970-01-01, so "strictly before as_of" is an intege
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -140,6 +141,46 @@ def stepped_back(last: date, first: date, step_days: int, at_most: int) -> tuple
         dates.append(last)
         last -= timedelta(days=step_days)
     return tuple(reversed(dates))
+
+
+def split_of_dates(
+    days: Sequence[date], horizon_days: int, *, max_train_dates: int, calibration_dates: int
+) -> Split | None:
+    """Split of dates there are already: the newest is tested, the newest purged from it calibrate, and so on.
+
+    Parameters
+    ----------
+    days
+        Oldest first, each once.
+    horizon_days
+        Length of their outcome windows.
+    max_train_dates, calibration_dates
+        Dates of the two folds, at most.
+
+    Returns
+    -------
+    Split or None
+        Null where there are too few dates, or they are too near to each other, for three purged folds.
+
+    Examples
+    --------
+    >>> months = [date(2025, month, 1) for month in range(1, 8)]
+    >>> found = split_of_dates(months, 60, max_train_dates=12, calibration_dates=1)
+    >>> [str(day) for day in (*found.train, *found.calibration, *found.test)]
+    ['2025-01-01', '2025-02-01', '2025-03-01', '2025-05-01', '2025-07-01']
+    >>> [str(day) for day in found.refit]
+    ['2025-04-01']
+    """
+    if not days:
+        return None
+    test = days[-1]
+    calibration = [day for day in days if day <= latest_purged(test, horizon_days)][-calibration_dates:]
+    train = [day for day in days if calibration and day <= latest_purged(calibration[0], horizon_days)]
+    if not train:
+        return None
+    kept = train[-max_train_dates:]
+    between = tuple(day for day in days if kept[-1] < day < calibration[0])
+    return Split(tuple(kept), tuple(calibration), (test,), horizon_days, between)
 
 
 def learnable_days(span_days: int, horizon_days: int, min_history_days: int | None) -> int:

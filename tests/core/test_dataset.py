@@ -281,3 +281,80 @@ def test_a_day_observed_through_long_after_the_last_event_is_refused(tables):
         tables={"purchases": {"path": "-"}, "snapshots": {"path": "-"}},
     )
     assert observed_through(labelled, tables) == after_last + timedelta(days=90)
+
+
+PANEL = Config.model_validate(
+    {
+        "name": "panel",
+        "horizon_days": 30,
+        "churn": {"definition": "label", "positive": "yes"},
+        "cohort": {"rule": "everyone"},
+        "tables": {"snapshots": {"path": "-", "time_zone": "UTC"}},
+    }
+)
+MONTHS = [date(2025, month, 1) for month in range(1, 8)]
+
+
+def panel(days, customers=120, unlabelled=()):
+    """Every customer on every day; `month` is the month of the row, every fifth label is a yes."""
+    rows = pd.DataFrame(
+        [(f"c{n}", day, n) for day in days for n in range(customers)], columns=["customer_id", "as_of", "n"]
+    )
+    label = np.where(rows["n"] % 5 == 0, "yes", "no").astype(object)
+    label[rows["as_of"].isin(list(unlabelled))] = None
+    month = [float(day.month) for day in rows["as_of"]]
+    return rows[["customer_id", "as_of"]].assign(label=label, month=month, as_of=pd.to_datetime(rows["as_of"]))
+
+
+def panel_data(frame, settings=PANEL):
+    return build_dataset(settings, tables_from_frames(settings, {"snapshots": frame}, observed_now=NOW))
+
+
+def test_dated_snapshots_are_parted_by_date_and_every_row_shows_its_own_date():
+    """Seven months and 30 days: July tests, June would end on 1 July (30 days) and calibrates, and so on back."""
+    data = panel_data(panel(MONTHS))
+    folds = data.frame.groupby("fold")["as_of"].unique().map(lambda days: sorted(day.month for day in days))
+    assert dict(folds) == {"test": [7], "calibration": [6], "train": [1, 2, 3, 4, 5]}
+    assert (data.frame["attr_month"] == data.frame["as_of"].dt.month).all()
+    assert len(data.frame) == 7 * 120
+
+
+def test_the_future_of_dated_snapshots_is_out_of_reach_of_the_past():
+    """31 days: June's outcome reaches into July, so May calibrates, March trains, and June takes no part."""
+    data = panel_data(panel(MONTHS), PANEL.model_copy(update={"horizon_days": 31}))
+    assert data.split is not None
+    assert [day.month for day in (*data.split.train, *data.split.calibration, *data.split.test)] == [1, 2, 3, 5, 7]
+    assert [day.month for day in data.split.refit] == [4]
+    assert set(data.frame["as_of"].dt.month) == {1, 2, 3, 4, 5, 7}
+
+
+def test_dates_without_labels_test_nothing():
+    data = panel_data(panel(MONTHS, unlabelled=MONTHS[-2:]))
+    assert data.split is not None
+    assert data.split.test == (MONTHS[-3],)
+
+
+def test_dates_of_snapshots_given_by_hand_are_taken():
+    given = {"as_of": {"train": [MONTHS[0]], "calibration": [MONTHS[2]], "test": [MONTHS[5]]}}
+    settings = Config.model_validate({**PANEL.model_dump(mode="json", exclude={"source_file"}), "dates": given})
+    data = panel_data(panel(MONTHS), settings)
+    assert sorted(data.frame["as_of"].dt.month.unique()) == [1, 3, 6]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [MONTHS[:2], [date(2025, 1, day) for day in range(1, 20)]],
+    ids=["too few dates", "dates within a horizon"],
+)
+def test_dates_that_make_no_purged_folds_leave_snapshots_parted_by_customer(days):
+    data = panel_data(panel(days))
+    assert data.split is None
+    assert not data.frame[["customer_id", "fold"]].drop_duplicates()["customer_id"].duplicated().any()
+
+
+def test_a_day_of_each_customer_is_no_date_of_the_table():
+    frame = panel(MONTHS[:1], customers=900)
+    frame["as_of"] += pd.to_timedelta(np.arange(900) % 200, unit="D")
+    data = panel_data(frame)
+    assert data.split is None
+    assert len(data.frame) == 900

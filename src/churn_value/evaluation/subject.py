@@ -11,6 +11,7 @@ from churn_value.config import Config
 from churn_value.estimators.bootstrap import Estimate
 from churn_value.evaluation.checks import Check
 from churn_value.evaluation.results import MEASURES, Evaluation, Measure, has_interval
+from churn_value.timeline import EPOCH
 
 Language = Literal["en", "zh"]
 CHURN_TEXTS: Mapping[str, tuple[str, str]] = {
@@ -82,7 +83,7 @@ class Subject:
     @property
     def tested_at(self) -> str:
         """Test dates as text; a dash for undated snapshots, which are split by customer."""
-        return "–" if self.config.is_snapshot else ", ".join(self.evaluation.as_of)
+        return ", ".join(day for day in self.evaluation.as_of if day != EPOCH.isoformat()) or "–"
 
     def population(self, language: Language) -> str:
         """Who is scored, in words."""
