@@ -8,6 +8,7 @@ from pathlib import Path
 
 from churn_value.cli import ConfigPath, Overrides, main, stdout, step, table
 from churn_value.config import Config, load_config
+from churn_value.evaluation.continuity import continuity
 from churn_value.settings import Settings
 from churn_value.tables.company import company_tables
 from churn_value.tables.load import Tables
@@ -44,6 +45,8 @@ def command(config: ConfigPath, overrides: Overrides = None) -> None:
     unread = [(name, column, kind) for name, r in reports.items() for column, kind in r.unread.items()]
     if unread:
         stdout.print(table("Columns that nothing reads", ("table", "column", "type"), unread))
+    if (found := continuity(result.tables.events)).result == "issue":
+        stdout.print(f"{found.code}: {found.text_en}")
     stdout.print(f"first event {result.tables.span[0]}, observed through {result.tables.span[1]} (not included)")
 
 

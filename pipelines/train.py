@@ -13,9 +13,9 @@ from churn_value.config import Config, load_config
 from churn_value.dataset import build_dataset
 from churn_value.estimators.tuning import TrialReport
 from churn_value.evaluation.card import metric_rows
-from churn_value.evaluation.checks import refuse_leaks, run_checks
+from churn_value.evaluation.checks import refuse_leaks
 from churn_value.evaluation.subject import Subject
-from churn_value.evaluation.sufficiency import refuse_too_little, sufficiency
+from churn_value.evaluation.sufficiency import refuse_too_little
 from churn_value.provenance import commit
 from churn_value.scoring.bundle import load_bundle
 from churn_value.scoring.override_report import listed_for
@@ -25,6 +25,7 @@ from churn_value.tracking.exported import champion_folder
 from churn_value.tracking.registry import Version, register
 from churn_value.tracking.runs import TrainingRun, training_run
 from churn_value.tracking.store import open_store
+from churn_value.training.checks import checks_of
 from churn_value.training.judge import in_place, judge
 from churn_value.training.pack import pack
 from churn_value.training.record import Trained, record
@@ -80,10 +81,7 @@ def run(config: Config, settings: Settings) -> Result:
             data = build_dataset(config, tables)
         tracked.document("data/manifest.json", data.manifest)
         with step(f"checks of {len(data.frame):,} rows and {len(data.catalog.names)} features"):
-            horizon, seed, dated = data.learned_days, config.tuning.seed, data.split is not None
-            found = run_checks(data.frame, data.catalog.features, horizon_days=horizon, seed=seed, dated=dated)
-            checks = (*found, *sufficiency(data.frame))
-            tracked.checks(checks)
+            tracked.checks(checks := checks_of(config, tables, data))
         refuse_too_little(checks, config)
         refuse_leaks(checks)
         with _bars(config, tracked) as told:
