@@ -107,6 +107,7 @@ IDEAS: Mapping[str, Idea] = {
     "no ranks, one booster": Idea(seeds=1),
     "six boosters": Idea(seeds=6),
     "trees alone": Idea(patched=lambda: patch.object(churn, "stacked", _trees_alone)),
+    "boosters counted once": Idea(patched=lambda: patch.object(churn, "REFITTED_COUNT", 1.0)),
     "no Pareto/NBD part": Idea(patched=lambda: patch.object(hurdle, "silence_places", lambda _: None)),
     "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES),
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
