@@ -170,8 +170,9 @@ def test_future_dated_rows_and_repeated_rows_are_counted_apart(world):
     assert reports["purchases"].duplicates == 0
 
 
-def test_a_report_dumps_its_counts(world):
-    report = world[0].reports["purchases"].as_dict()
-    assert report["read"] == 29
-    assert report["quarantined"]["BROKEN_ROW"] == 2
-    assert report["quarantined"]["BAD_AMOUNT"] == 5
+def test_a_report_prints_and_dumps_the_same_counts(world):
+    report = world[0].reports["purchases"]
+    printed = dict(report.as_table())
+    assert printed["rows read"] == str(report.as_dict()["read"]) == "29"
+    assert printed["quarantined BROKEN_ROW"] == "2"
+    assert report.as_dict()["quarantined"]["BAD_AMOUNT"] == 5

@@ -215,6 +215,7 @@ def test_columns_that_nothing_reads_are_told(tmp_path):
         reports = load_tables(config_of(settings), data_root=tmp_path, observed_now=NOW).reports
         assert reports["customers"].unread == reports["customers"].as_dict()["unread"] == unread
         assert reports["purchases"].unread == {"till": "int64"}
+        assert ("unread till", "int64") in reports["purchases"].as_table()
 
 
 def test_listed_attributes_are_the_only_ones(tmp_path):

@@ -55,3 +55,19 @@ class TableReport:
         """Account as JSON values."""
         stamps = {name: stamp and stamp.isoformat() for name, stamp in (("first", self.first), ("last", self.last))}
         return asdict(self) | stamps | {"quarantined": dict(self.quarantined), "null_share": dict(self.null_share)}
+
+    def as_table(self) -> list[tuple[str, str]]:
+        """Account as rows of name and text, to print."""
+        nulls = {name: share for name, share in self.null_share.items() if share > 0}
+        return [
+            ("rows read", f"{self.read:,}"),
+            ("accepted", f"{self.accepted:,}"),
+            *((f"quarantined {reason}", f"{count:,}") for reason, count in self.quarantined.items()),
+            ("duplicates", f"{self.duplicates:,}"),
+            ("future-dated", f"{self.future_dated:,}"),
+            ("late", f"{self.late:,}"),
+            *((f"null {name}", f"{share:.1%}") for name, share in nulls.items()),
+            *((f"unread {name}", kind) for name, kind in self.unread.items()),
+            ("first", str(self.first or "-")),
+            ("last", str(self.last or "-")),
+        ]
