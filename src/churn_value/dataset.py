@@ -210,9 +210,8 @@ def _event_frame(
         raise TooLittleData(
             "features and labels must cover the same spine", received=f"{len(frame)}, {len(known)} rows"
         )
-    folds = {pd.Timestamp(day): split.fold_of(day) for day in split.as_ofs}
     outcomes = {
-        "fold": frame["as_of"].map(folds),
+        "fold": _folds(frame["as_of"], split),
         "churned": known["churned"].astype("float64"),
         "value_minor": known["value_minor"].astype("float64"),
     }
@@ -230,11 +229,16 @@ def _outcomes(config: Config, tables: Tables, rows: ir.Table, split: Split) -> p
     return pd.concat([known[learned], whole[~learned]]).sort_values(["as_of", "customer_id"], ignore_index=True)
 
 
+def _folds(as_ofs: pd.Series, split: Split) -> pd.Series:
+    """Fold of each date; missing where it is in none."""
+    return as_ofs.map({pd.Timestamp(day): split.fold_of(day) for day in split.as_ofs})
+
+
 def _parted(frame: pd.DataFrame, split: Split | None) -> pd.DataFrame:
     """Rows of the folds: by date, or where there is no split 60/20/20 by a hash of the customer's id."""
     if split is None:
         return frame.assign(fold=frame["customer_id"].map(fold_of_customer))
-    parted = frame.assign(fold=frame["as_of"].map({pd.Timestamp(day): split.fold_of(day) for day in split.as_ofs}))
+    parted = frame.assign(fold=_folds(frame["as_of"], split))
     return parted[parted["fold"].notna()].reset_index(drop=True)
 
 

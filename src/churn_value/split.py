@@ -55,10 +55,10 @@ def split_for(config: Config, tables: Tables) -> Split:
     TooLittleData
         ``SPAN_TOO_SHORT``, with the fewest days that are enough.
     """
-    given, start, through = config.dates.as_of, tables.span[0], observed_through(config, tables)
+    start, through = tables.span[0], observed_through(config, tables)
     learned = config.dates.learned_days or config.horizon_days
-    if given is not None:
-        return Split(given.train, given.calibration, given.test, learned, given.refit)
+    if given := _given(config, learned):
+        return given
     if config.dates.learned_days is None and config.churn.definition == "no_purchase":
         _check_span(config, start, through)
         learned = learnable_days((through - start).days, config.horizon_days, config.dates.min_history_days)
@@ -91,9 +91,8 @@ def panel_split(config: Config, as_ofs: pd.Series) -> Split | None:
         too few dates, or where more than a tenth of the rows stand on days with fewer than 100, which are days of
         single customers and not of the table.
     """
-    given = config.dates.as_of
-    if given is not None:
-        return Split(given.train, given.calibration, given.test, config.horizon_days, given.refit)
+    if given := _given(config, config.horizon_days):
+        return given
     rows = as_ofs.dt.date.value_counts()
     shared = rows[rows >= LEAST_PANEL_ROWS]
     if shared.sum() < LEAST_PANEL_SHARE * len(as_ofs):
@@ -104,6 +103,12 @@ def panel_split(config: Config, as_ofs: pd.Series) -> Split | None:
         max_train_dates=config.dates.max_train_dates,
         calibration_dates=config.dates.calibration_dates,
     )
+
+
+def _given(config: Config, learned_days: int) -> Split | None:
+    """Dates given by hand, if they are."""
+    given = config.dates.as_of
+    return None if given is None else Split(given.train, given.calibration, given.test, learned_days, given.refit)
 
 
 def _check_span(config: Config, start: date, through: date) -> None:

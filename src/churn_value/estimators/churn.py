@@ -210,7 +210,7 @@ def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration
     scores = np.column_stack([part.raw(calibration.matrix, threads=threads) for part in head.parts])
     weights = stacked(scores, calibration.churned, prior)
     weights[0] *= REFITTED_COUNT
-    return replace(head, weights=tuple(_shares(weights.tolist()).tolist()))
+    return replace(head, weights=tuple((weights / weights.sum()).tolist()))
 
 
 def _has_both_classes(rows: Rows) -> bool:
