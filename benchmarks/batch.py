@@ -2,7 +2,8 @@
 
 Needs a champion and its scored features (`make demo`), and an environment with `requirements/serving_peers.in`. Ours
 gives whole answers, in one thread and in a process for each core; the other way gives scores and the largest
-contributions of the same boosters, in the one thread that shap uses.
+contributions of the same boosters, in the one thread that shap uses. With ``--trees 300`` both score with heads of the
+size that tutorials use, instead of the champion's small ones.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from benchmarks import sized
 from churn_value.cli import ConfigPath, main, stdout, table
 from churn_value.config import load_config
 from churn_value.estimators.hurdle import HurdleModel
@@ -25,7 +27,6 @@ from churn_value.scoring.bundle import load_bundle
 from churn_value.settings import Settings
 from churn_value.tracking.exported import champion_folder_or_refuse
 
-RESULTS = Path(__file__).parent / "results" / "batch.json"
 ROOT = Path(__file__).parents[1]
 QUICK_CUSTOMERS = 2_000
 
@@ -68,21 +69,22 @@ def command(
     config: ConfigPath,
     peer_python: Annotated[str, typer.Option(help="Python with requirements/serving_peers.in.")] = sys.executable,
     customers: Annotated[int, typer.Option(min=100, help="Size of the base.")] = 20_000,
+    trees: sized.Grown = 0,
     quick: Annotated[bool, typer.Option(help="2,000 customers.")] = False,
 ) -> None:
-    """Measure both ways; write benchmarks/results/batch.json."""
+    """Measure both ways; write benchmarks/results/batch.json, or batch_<trees>.json."""
     settings, name = Settings.from_environment(), load_config(config).name
-    bundle_folder = champion_folder_or_refuse(settings.exported(name), name)
     number = QUICK_CUSTOMERS if quick else customers
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        _prepare(folder, bundle_folder, settings.scored_features(name), number)
+        exported = sized.settings_of(settings, name, trees, folder).exported(name)
+        _prepare(folder, champion_folder_or_refuse(exported, name), settings.scored_features(name), number)
         pythons = {"ours": sys.executable, "ours, every core": sys.executable, "shap": peer_python}
         found = {way: _run(python, way, folder) for way, python in pythons.items()}
-    RESULTS.parent.mkdir(exist_ok=True)
     theirs = found["shap"]["customers_per_second"]
     ratios = {way: one["customers_per_second"] / theirs for way, one in found.items()}
-    RESULTS.write_text(json.dumps({"config": name, "customers": number, "ratios": ratios, **found}, indent=1) + "\n")
+    told = {"config": name, "customers": number, "trees": trees or "as trained", "ratios": ratios, **found}
+    sized.results("batch", trees).write_text(json.dumps(told, indent=1) + "\n")
     rows = [
         (way, f"{one['customers_per_second']:,.0f}", f"{ratios[way]:.1f}", f"{one['peak_bytes'] / 2**20:,.0f} MB")
         for way, one in found.items()

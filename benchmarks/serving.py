@@ -6,8 +6,9 @@ Feature rows go in; a score and the five largest reasons of each head come out. 
 besides. FastAPI, the BentoML tutorial and `mlflow models serve` run pandas, LightGBM and shap, in the environment of
 `requirements/serving_peers.in`. All are up at once on one core, and each load goes to them in short turns. Closed
 loop: each connection asks again when answered. Open loop: Poisson arrivals at half of a way's own closed-loop rate,
-latency from the planned arrival. Needs a champion and its scored features (`make demo`). Writes
-``benchmarks/results/serving.json``.
+latency from the planned arrival. With ``--trees 300`` all serve heads of the size that tutorials use, instead of the
+champion's small ones. Needs a champion and its scored features (`make demo`). Writes
+``benchmarks/results/serving.json``, or ``serving_<trees>.json``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks import sized
 from benchmarks.serving_load import Seen, Summary, Target, arrivals, closed, first, opened
 from benchmarks.serving_servers import WAYS, Prepared, checked, pinned, prepared, served, target
 from churn_value.cli import ConfigPath, main, stdout, step, table
@@ -33,7 +35,6 @@ from churn_value.provenance import commit
 from churn_value.settings import Settings
 from churn_value.tracking.exported import champion_folder_or_refuse
 
-RESULTS = Path(__file__).parent / "results" / "serving.json"
 OURS = "churn_value"
 HALF = 0.5
 OPEN_CONNECTIONS = 64
@@ -150,13 +151,15 @@ def show(rows: list[dict[str, Any]]) -> None:
 def command(
     config: ConfigPath,
     peer_python: Annotated[str, typer.Option(help="Python with requirements/serving_peers.in.")] = sys.executable,
+    trees: sized.Grown = 0,
     quick: Annotated[bool, typer.Option(help="Fewer loads, two seconds each.")] = False,
 ) -> None:
-    """Measure all ways; write benchmarks/results/serving.json."""
-    settings, loaded = Settings.from_environment(), load_config(config)
-    champion = champion_folder_or_refuse(settings.exported(loaded.name), loaded.name)
+    """Measure all ways; write benchmarks/results/serving.json, or serving_<trees>.json."""
+    loaded, results = load_config(config), sized.results("serving", trees)
     plan, cores, rows = QUICK if quick else Plan(), _cores(), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as scratch:
+        settings = sized.settings_of(Settings.from_environment(), loaded.name, trees, Path(scratch))
+        champion = champion_folder_or_refuse(settings.exported(loaded.name), loaded.name)
         given = prepared(loaded, settings, champion, Path(scratch), peer_python)
         with ExitStack() as up:
             ports = {}
@@ -168,15 +171,15 @@ def command(
             for more in measured(given, ports, plan):
                 rows += more
                 told = {"config": loaded.name, "commit": commit(), "quick": quick, "features": len(given.names)}
-                _keep({**told, "one_core_each": cores[0] != cores[1], "ratios": {}, "rows": rows})
-    _keep({**json.loads(RESULTS.read_text()), "ratios": ratios(rows)})
+                sizes = {"trees": trees or "as trained", "one_core_each": cores[0] != cores[1]}
+                # What is known so far: a long run that is stopped has not been for nothing.
+                _keep(results, {**told, **sizes, "ratios": {}, "rows": rows})
+    _keep(results, {**json.loads(results.read_text()), "ratios": ratios(rows)})
     show(rows)
 
 
-def _keep(content: dict[str, Any]) -> None:
-    """Write what is known so far: a long run that is stopped has not been for nothing."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+def _keep(results: Path, content: dict[str, Any]) -> None:
+    results.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":
