@@ -28,7 +28,7 @@ from benchmarks.accuracy_sets import DATED, is_present, prepared
 from churn_value.cli import main, stderr, stdout, table
 from churn_value.config import Config
 from churn_value.dataset import Dataset, build_dataset
-from churn_value.estimators import FloatArray, churn, folds, hurdle, value
+from churn_value.estimators import FloatArray, churn, folds, hurdle, stacking, value
 from churn_value.estimators.calibration import Calibration
 from churn_value.estimators.design import Design, FeatureLike
 from churn_value.estimators.metrics import (
@@ -107,8 +107,9 @@ IDEAS: Mapping[str, Idea] = {
     "no ranks, one booster": Idea(seeds=1),
     "six boosters": Idea(seeds=6),
     "trees alone": Idea(patched=lambda: patch.object(churn, "stacked", _trees_alone)),
-    "boosters counted once": Idea(patched=lambda: patch.object(churn, "REFITTED_COUNT", 1.0)),
+    "boosters counted once": Idea(patched=lambda: patch.object(stacking, "REFITTED_COUNT", 1.0)),
     "no Pareto/NBD part": Idea(patched=lambda: patch.object(hurdle, "silence_places", lambda _: None)),
+    "no expected spending of BTYD": Idea(patched=lambda: patch.object(hurdle, "spend_places", lambda _: None)),
     "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES),
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
     "no signs of life over all tables": Idea(kept=lambda name: name not in SIGNS),

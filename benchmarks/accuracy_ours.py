@@ -20,7 +20,7 @@ from benchmarks.peers.run import together
 from benchmarks.peers.task import PREDICTIONS
 from churn_value.config import Config
 from churn_value.dataset import Dataset, build_dataset
-from churn_value.estimators.hurdle import Prediction
+from churn_value.estimators.prediction import Prediction
 from churn_value.evaluation.checks import refuse_leaks, run_checks
 from churn_value.evaluation.sufficiency import refuse_too_little, sufficiency
 from churn_value.settings import Settings

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from churn_value.errors import ConfigError
+from churn_value.estimators.btyd import GammaGamma, ParetoNbd
+from churn_value.estimators.btyd_spend import BtydSpend, SpendPlaces
 from churn_value.estimators.rows import Rows
+from churn_value.estimators.silence import SilencePlaces
 from churn_value.estimators.trees import Trees
-from churn_value.estimators.value import FORMS, ValueHead, ValuePart, debias_factor, objective_of, sample_of, weights_of
+from churn_value.estimators.value import FORMS, _weighed, debias_factor, objective_of, sample_of, weights_of
+from churn_value.estimators.value_head import ValueHead, ValuePart
 
 NO_TREES = Trees((), ())
 
@@ -16,6 +22,65 @@ NO_TREES = Trees((), ())
 def head(form, factor=1.0):
     parts = tuple(ValuePart(name, weight, NO_TREES) for name, weight in FORMS[form].items())
     return ValueHead(parts, 1_000.0, factor)
+
+
+class Column:
+    """Boosters that say what a column says."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def raw(self, matrix, *, threads=1):
+        return matrix[:, self.place]
+
+    def contributions(self, matrix, *, threads=1):
+        found = np.zeros((len(matrix), matrix.shape[1] + 1))
+        found[:, self.place] = matrix[:, self.place]
+        return found
+
+
+# Columns: repeat days, recency, age, days since the last purchase, mean amount, what the boosters say.
+SPEND = BtydSpend(
+    ParetoNbd(0.55, 74.0, 0.61, 82.0), GammaGamma(6.25, 3.74, 15.44), 91, 1_000.0,
+    SpendPlaces(SilencePlaces((0, 1, 2), told=3), amount=4), (1.0, 60.0, 200.0, 30.0),
+)  # fmt: skip
+
+
+def histories(rows, seed=1):
+    rng = np.random.default_rng(seed)
+    age = rng.uniform(100, 300, rows)
+    recency = age * rng.random(rows)
+    frequency, amount = rng.poisson(4, rows).astype(float), rng.gamma(3.0, 2_000.0, rows)
+    return np.column_stack([frequency, recency, age, age - recency, amount, rng.normal(0.0, 1.0, rows)]), rng
+
+
+def calibrated(rows, whose):
+    """Rows whose amounts were foretold by the literature or by the boosters."""
+    matrix, rng = histories(rows)
+    foretold = SPEND.raw(matrix) if whose == "spend" else matrix[:, 5]
+    amounts = 1_000.0 * np.exp(foretold) * rng.gamma(0.5, 2.0, rows)
+    return Rows(matrix, np.zeros(rows), amounts, np.asarray(["c"] * rows, dtype=object), np.zeros(rows))
+
+
+BOOSTED = ValueHead((ValuePart("tweedie", 1.0, Column(5)),), 1_000.0, 1.0)
+
+
+def test_expected_spending_weighs_much_where_it_foretold_what_came_and_is_left_out_where_it_did_not():
+    stay = np.zeros(5_000)
+    found = _weighed(BOOSTED, SPEND, calibrated(5_000, "spend"), stay, 1)
+    assert found.spend_weight > 0.9
+    assert _weighed(BOOSTED, SPEND, calibrated(5_000, "boosters"), stay, 1) is BOOSTED
+    nothing = replace(calibrated(50, "spend"), amount_minor=np.full(50, -1.0))
+    assert _weighed(BOOSTED, SPEND, nothing, np.zeros(50), 1) is BOOSTED
+
+
+def test_a_head_with_expected_spending_adds_up_and_comes_back_from_its_files():
+    head_of_two = replace(BOOSTED, parts=(replace(BOOSTED.parts[0], weight=0.7),), spend=SPEND)
+    matrix, _ = histories(20)
+    assert head_of_two.raw(matrix) == pytest.approx(0.7 * matrix[:, 5] + 0.3 * SPEND.raw(matrix))
+    assert head_of_two.contributions(matrix).sum(axis=1) == pytest.approx(head_of_two.raw(matrix), abs=1e-12)
+    told, files = replace(head("gamma"), spend=SPEND).to_files()
+    assert ValueHead.from_files(told, files) == replace(head("gamma"), spend=SPEND)
 
 
 @pytest.mark.parametrize(("form", "expected"), [("tweedie", 2_000.0), ("gamma", 1_000.0), ("blend", 2_000 * 0.5**0.5)])

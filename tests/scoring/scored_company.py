@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from churn_value.config import Config
-from churn_value.estimators.hurdle import Prediction
+from churn_value.estimators.prediction import Prediction
 from churn_value.scoring.bundle import StoredFeature, load_bundle, write_bundle
 from churn_value.scoring.policy import load_policy
 from churn_value.scoring.reference import Reference

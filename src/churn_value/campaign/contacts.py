@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from churn_value.errors import ConfigError, TooLittleData
-from churn_value.estimators.value import STAYING_FLOOR
+from churn_value.estimators.value_head import STAYING_FLOOR
 
 Floats = npt.NDArray[np.float64]
 CONTACT, HOLD_OUT = "contact", "hold_out"

@@ -25,7 +25,7 @@ from churn_value.estimators.linear.regression import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
 from churn_value.estimators.silence import Silence, SilencePlaces, fit_silence
-from churn_value.estimators.stacking import stacked
+from churn_value.estimators.stacking import refitted, stacked
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, Trees, fit_trees
 from churn_value.estimators.views import FoldViews, fit_views
 
@@ -38,8 +38,6 @@ MOST_LINEAR_ROWS = 40_000
 MOST_CHOICE_ROWS = 15_000
 # Of what boosters move a score by: those that move it less would cost every answer their trees for nothing to be seen.
 LEAST_SHARE = 0.05
-# On nine of ten earlier cuts boosters deserved more than their learned weight once refitted, see decision 16.
-REFITTED_COUNT = 2.0
 PRIOR_WEIGHTS = {"trees": 0.6, "linear": 0.3, "silence": 0.1}
 
 
@@ -208,9 +206,8 @@ def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration
     if not _has_both_classes(calibration):
         return head
     scores = np.column_stack([part.raw(calibration.matrix, threads=threads) for part in head.parts])
-    weights = stacked(scores, calibration.churned, prior)
-    weights[0] *= REFITTED_COUNT
-    return replace(head, weights=tuple((weights / weights.sum()).tolist()))
+    weights = refitted(stacked(scores, calibration.churned, prior), boosters=1)
+    return replace(head, weights=tuple(weights.tolist()))
 
 
 def _has_both_classes(rows: Rows) -> bool:

@@ -17,7 +17,7 @@ Where the history is too short to learn on the horizon itself, both heads learn 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ import pandas as pd
 from churn_value.config import Config
 from churn_value.errors import TRAIN_AGAIN, BundleError, ConfigError, OutdatedBundle
 from churn_value.estimators import FloatArray
+from churn_value.estimators.btyd_spend import SpendSettings, spend_places
 from churn_value.estimators.churn import ChurnFit, SilenceSettings, fit_churn
 from churn_value.estimators.churn_head import ChurnHead
 from churn_value.estimators.crossfit import beside
@@ -34,50 +35,19 @@ from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.estimators.folds import folds_of
 from churn_value.estimators.intervals import Intervals, fit_intervals
+from churn_value.estimators.prediction import Prediction
 from churn_value.estimators.ranks import newest
 from churn_value.estimators.rows import Folds
-from churn_value.estimators.silence import SilencePlaces, history_of, silence_places
+from churn_value.estimators.silence import SilencePlaces, fit_silence, history_of, silence_places
 from churn_value.estimators.stretch import Stretch, fit_stretch
 from churn_value.estimators.trees import Growing, TreeParams
-from churn_value.estimators.value import STAYING_FLOOR, ValueHead, ValueSettings, fit_value
+from churn_value.estimators.value import ValueSettings, fit_value
+from churn_value.estimators.value_head import STAYING_FLOOR, ValueHead
 from churn_value.estimators.views import FoldViews
 
 MODEL_FILE = "model.json"
-FORMAT = 4
+FORMAT = 5
 SEED_STEP = 1_000_003
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of n rows; every array has shape (n,), and is finite and not negative but for the raw scores.
-
-    Attributes
-    ----------
-    churn_raw
-        Log-odds of churn before calibration: the scale of the churn contributions.
-    churn_probability
-        Calibrated, strictly between 0 and 1.
-    value_raw
-        Log of the amount relative to the head's scale: the scale of the value contributions. Null, as are all amounts,
-        when there is no value head.
-    value_if_retained_minor, expected_value_minor, value_at_risk_minor
-        Amounts in the horizon [minor units].
-    value_lower_minor, value_upper_minor
-        Prediction interval of the amount [minor units].
-    """
-
-    churn_raw: FloatArray
-    churn_probability: FloatArray
-    value_raw: FloatArray | None = None
-    value_if_retained_minor: FloatArray | None = None
-    expected_value_minor: FloatArray | None = None
-    value_at_risk_minor: FloatArray | None = None
-    value_lower_minor: FloatArray | None = None
-    value_upper_minor: FloatArray | None = None
-
-    def frame(self) -> pd.DataFrame:
-        """Columns of the arrays that are there, in the order above."""
-        return pd.DataFrame({name: values for name, values in vars(self).items() if values is not None})
 
 
 @dataclass(frozen=True)
@@ -249,7 +219,9 @@ def fit(
     if not config.has_value:
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))
-    value, intervals = _fit_amounts(views, churn, growing, ValueSettings.of(value_params), level=config.interval.level)
+    spend = _spend_settings(design.names, churn, folds, days)
+    settings = ValueSettings.of(value_params)
+    value, intervals = _fit_amounts(views, churn, growing, settings, spend, level=config.interval.level)
     stretch = None if days == config.horizon_days else _stretch(churn.final, folds, config.horizon_days)
     return HurdleModel(design, churn.final, value, intervals, stretch)
 
@@ -278,15 +250,34 @@ def _stretch(head: ChurnHead, folds: Folds, horizon_days: int) -> Stretch:
     )
 
 
+def _spend_settings(names: Sequence[str], churn: ChurnFit, folds: Folds, days: int) -> SpendSettings | None:
+    """Columns and purchases of the literature's expected spending; the churn head's where it has them."""
+    places = spend_places(names)
+    if places is None:
+        return None
+    heads = ((churn.honest, folds.train), (churn.final, folds.together))
+    honest, final = (
+        (fit_silence(rows, places.history, days) if head.silence is None else head.silence).model
+        for head, rows in heads
+    )
+    return SpendSettings(places, days, (honest, final))
+
+
 def _fit_amounts(
-    views: FoldViews, churn: ChurnFit, growing: Growing, settings: ValueSettings, *, level: float
+    views: FoldViews,
+    churn: ChurnFit,
+    growing: Growing,
+    settings: ValueSettings,
+    spend: SpendSettings | None,
+    *,
+    level: float,
 ) -> tuple[ValueHead, Intervals]:
     """Value head and interval, given both fits of the churn head."""
     later = views.folds.calibration
     p, final_p = (
         head.probability(head.raw(later.matrix, threads=growing.threads)) for head in (churn.honest, churn.final)
     )
-    value = fit_value(views, (p, final_p), growing, settings)
+    value = fit_value(views, (p, final_p), growing, settings, spend)
     raw = value.honest.raw(later.matrix, threads=growing.threads)
     retained = value.honest.value_if_retained(raw, p)
     return value.final, fit_intervals(later, p, retained, level=level, seed=growing.seeds[0])

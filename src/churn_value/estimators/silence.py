@@ -136,7 +136,12 @@ def fit_silence(rows: Rows, places: SilencePlaces, horizon_days: int) -> Silence
     horizon_days
         At least 1.
     """
-    columns = rows.matrix[rows.days == rows.days.max()][:, places.read]
-    thinned = columns[:: -(-len(columns) // MOST_HISTORIES)]
+    thinned = newest_columns(rows, places.read)
     frequency, recency, age = (float(value) for value in np.nan_to_num(np.nanmedian(thinned, axis=0)))
     return Silence(fit_pareto_nbd(history_of(thinned)), horizon_days, places, (frequency, recency, age))
+
+
+def newest_columns(rows: Rows, places: Sequence[int]) -> FloatArray:
+    """Some columns of the newest date's rows, thinned evenly to 20,000 rows at most."""
+    columns: FloatArray = rows.matrix[rows.days == rows.days.max()][:, list(places)]
+    return columns[:: -(-len(columns) // MOST_HISTORIES)]

@@ -34,7 +34,8 @@ from churn_value.estimators.design import CatalogLike, Design
 from churn_value.estimators.metrics import log_loss, log_losses, normalised_gini, tweedie_deviances
 from churn_value.estimators.rows import Rows, labelled, rows_of
 from churn_value.estimators.trees import Growing, Objective, TreeParams, grow
-from churn_value.estimators.value import STAYING_FLOOR, ValueSettings, objective_of, sample_of, weights_of
+from churn_value.estimators.value import ValueSettings, objective_of, sample_of, weights_of
+from churn_value.estimators.value_head import STAYING_FLOOR
 
 if TYPE_CHECKING:
     import lightgbm as lgb

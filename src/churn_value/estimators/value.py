@@ -14,7 +14,9 @@ weight of the two-part form (gamma) and p the calibrated churn probability::
 
     expected = factor exp(z) (1 - p)^s        value_if_retained = expected / (1 - p)
 
-which is the usual hurdle product for s = 1 and the direct regression for s = 0. In the division 1 - p is floored at
+which is the usual hurdle product for s = 1 and the direct regression for s = 0. Beside the boosters stands the
+literature's expected spending (see `btyd_spend`), on the log scale too, with the weight that later rows give it; where
+that is less than a twentieth it is left out. In the division 1 - p is floored at
 0.01: below it, hardly anybody of the kind has ever stayed and the quotient would be noise; expected is then (1 - p)
 times the floored value, so the identity holds on every row.
 
@@ -40,10 +42,13 @@ import numpy as np
 from churn_value.errors import ConfigError
 from churn_value.estimators import FloatArray
 from churn_value.estimators.binned import Target
+from churn_value.estimators.btyd_spend import BtydSpend, SpendSettings
 from churn_value.estimators.calibration import PERSISTENCE
 from churn_value.estimators.churn import refuse_one_class
 from churn_value.estimators.rows import Rows
-from churn_value.estimators.trees import Growing, Objective, Sample, Trees
+from churn_value.estimators.stacking import refitted, stacked_amounts
+from churn_value.estimators.trees import Growing, Objective, Sample
+from churn_value.estimators.value_head import ValueHead, ValuePart
 from churn_value.estimators.views import FoldViews, Viewed, fit_views
 
 FORMS: Mapping[str, Mapping[str, float]] = {
@@ -53,90 +58,10 @@ FORMS: Mapping[str, Mapping[str, float]] = {
 }
 DEFAULT_FORM = "blend"
 DEFAULT_POWER = 1.3
-STAYING_FLOOR = 0.01
 SMALLEST_SHARE = 1e-4
-LARGEST_RAW = 25.0
 LARGEST_CORRECTION = 3.0
-
-
-@dataclass(frozen=True)
-class ValuePart:
-    """One form of the head: boosters, and the part's weight 0 to 1."""
-
-    form: str
-    weight: float
-    trees: Trees
-
-    def raw(self, matrix: FloatArray, *, threads: int) -> FloatArray:
-        """Raw score of the form, shape (n,)."""
-        return self.trees.raw(matrix, threads=threads)
-
-
-@dataclass(frozen=True)
-class ValueHead:
-    """Amount in the horizon, and the same given that the customer stays.
-
-    Attributes
-    ----------
-    parts
-        Forms; their weights sum to 1.
-    scale_minor
-        Mean amount that raw scores are relative to [minor units].
-    factor
-        Correction of the total.
-    """
-
-    parts: tuple[ValuePart, ...]
-    scale_minor: float
-    factor: float
-
-    @property
-    def two_part_share(self) -> float:
-        """Weight of the forms that are given staying."""
-        return sum(part.weight for part in self.parts if part.form != "tweedie")
-
-    def raw(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
-        """Weighted mean of the forms' raw scores, shape (n,): logs of amounts over `scale_minor`."""
-        total = np.zeros(len(matrix))
-        for part in self.parts:
-            total = total + part.weight * part.raw(matrix, threads=threads)
-        return total
-
-    def contributions(self, matrix: FloatArray, *, threads: int = 1) -> FloatArray:
-        """Additive contributions to `raw`, shape (n, k + 1), base last."""
-        total = np.zeros((len(matrix), matrix.shape[1] + 1))
-        for part in self.parts:
-            total = total + part.weight * part.trees.contributions(matrix, threads=threads)
-        return total
-
-    def value_if_retained(self, raw: FloatArray, churn_probability: FloatArray) -> FloatArray:
-        """E[amount in the horizon, given staying], shape (n,) [minor units], never negative."""
-        staying = np.maximum(1 - churn_probability, STAYING_FLOOR)
-        amount = self.scale_minor * self.factor * np.exp(np.clip(raw, -LARGEST_RAW, LARGEST_RAW))
-        value: FloatArray = amount * staying ** (self.two_part_share - 1)
-        return value
-
-    def to_files(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """JSON content, and the boosters' texts by file name."""
-        files = {
-            f"value_{part.form}_{place}.txt": text.encode()
-            for part in self.parts
-            for place, text in enumerate(part.trees.texts)
-        }
-        parts = [{"form": part.form, "weight": part.weight, "rounds": list(part.trees.rounds)} for part in self.parts]
-        return {"parts": parts, "scale_minor": self.scale_minor, "factor": self.factor}, files
-
-    @classmethod
-    def from_files(cls, content: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """Head that `to_files` described."""
-        parts = tuple(_part_of(part, files) for part in content["parts"])
-        return cls(parts, float(content["scale_minor"]), float(content["factor"]))
-
-
-def _part_of(content: Mapping[str, Any], files: Mapping[str, bytes]) -> ValuePart:
-    form, rounds = str(content["form"]), tuple(content["rounds"])
-    texts = tuple(files[f"value_{form}_{place}.txt"].decode() for place in range(len(rounds)))
-    return ValuePart(form, float(content["weight"]), Trees(texts, rounds))
+BOOSTERS_ALONE = np.asarray([1.0, 0.0])
+LEAST_WEIGHT = 0.05
 
 
 def target_of(form: str, rows: Rows, scale_minor: float) -> Target:
@@ -241,9 +166,13 @@ def _grown_again(part: ValuePart, scale: float, settings: ValueSettings, growing
 
 
 def fit_value(
-    views: FoldViews, probabilities: tuple[FloatArray, FloatArray], growing: Growing, settings: ValueSettings
+    views: FoldViews,
+    probabilities: tuple[FloatArray, FloatArray],
+    growing: Growing,
+    settings: ValueSettings,
+    spend: SpendSettings | None = None,
 ) -> ValueFit:
-    """Value head: stopped early and debiased on the calibration rows, then refitted on all rows.
+    """Value head: stopped early, weighed and debiased on the calibration rows, then refitted on all rows.
 
     Parameters
     ----------
@@ -253,6 +182,8 @@ def fit_value(
         (n,) churn probabilities of the calibration rows, from the honest and from the final churn head.
     growing, settings
         How boosters are grown; the head's form.
+    spend
+        Of the literature's expected spending; null leaves it out.
 
     Raises
     ------
@@ -266,11 +197,33 @@ def fit_value(
     forms = weights_of(settings.form)
     parts = tuple(_stopped_part(form, scale, settings, growing, views) for form in forms)
     plain = ValueHead(parts, scale, 1.0)
+    if spend is not None:
+        fitted = spend.fitted(train, spend.purchases[0], scale)
+        plain = _weighed(plain, fitted, calibration, probabilities[0], growing.threads)
     factor = debias_factor(calibration.amount_minor, _expected(plain, calibration, probabilities[0], growing.threads))
-    grown = tuple(_grown_again(part, scale, settings, growing, views.together) for part in parts)
-    final = ValueHead(grown, scale, 1.0)
+    every = views.together.rows
+    final = replace(
+        plain,
+        parts=tuple(_grown_again(part, scale, settings, growing, views.together) for part in plain.parts),
+        spend=None if spend is None or plain.spend is None else spend.fitted(every, spend.purchases[1], scale),
+    )
     moved = debias_factor(calibration.amount_minor, _expected(final, calibration, probabilities[1], growing.threads))
     return ValueFit(replace(plain, factor=factor), replace(final, factor=moved**PERSISTENCE))
+
+
+def _weighed(
+    head: ValueHead, spend: BtydSpend, calibration: Rows, churn_probability: FloatArray, threads: int
+) -> ValueHead:
+    """The head with expected spending beside its boosters, weighed on rows neither has seen."""
+    amounts = np.maximum(calibration.amount_minor, 0.0)
+    if not amounts.any():
+        return head
+    boosters = np.log(np.maximum(_expected(head, calibration, churn_probability, threads), SMALLEST_SHARE))
+    scores = np.column_stack([boosters - np.log(head.scale_minor), spend.raw(calibration.matrix)])
+    grown, weight = refitted(stacked_amounts(scores, amounts, BOOSTERS_ALONE), boosters=1).tolist()
+    if weight < LEAST_WEIGHT:
+        return head
+    return replace(head, parts=tuple(replace(part, weight=grown * part.weight) for part in head.parts), spend=spend)
 
 
 def _expected(head: ValueHead, rows: Rows, churn_probability: FloatArray, threads: int) -> FloatArray:

@@ -109,11 +109,15 @@ class ParetoNbd:
         ``(r + x)(beta + T) / ((alpha + T)(s - 1)) (1 - ((beta + T) / (beta + T + horizon))^(s - 1)) P(alive)``; at
         s = 1 the limit ``log((beta + T + horizon) / (beta + T))`` of the fraction.
         """
+        return self.expected_while_alive(history, horizon) * self.alive(history)
+
+    def expected_while_alive(self, history: History, horizon: float) -> FloatArray:
+        """E[purchases in (T, T + horizon]] given still a customer at T, shape (n,), above 0."""
         x, T = history.frequency, history.T
         log_ratio = np.log1p(horizon / (self.beta + T))
         power = self.s - 1 if abs(self.s - 1) > SINGULAR else SINGULAR
         lifetime = (self.beta + T) * -np.expm1(-power * log_ratio) / power
-        expected: FloatArray = (self.r + x) / (self.alpha + T) * lifetime * self.alive(history)
+        expected: FloatArray = (self.r + x) / (self.alpha + T) * lifetime
         return expected
 
     def no_purchase(self, history: History, horizon: float) -> FloatArray:
