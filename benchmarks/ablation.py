@@ -75,6 +75,8 @@ class Idea:
         Of the value head.
     newest_only, without_refit
         Which dates are learned from.
+    unstretched
+        Whether it can only be tried where the heads learn on the horizon itself.
     """
 
     patched: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -83,6 +85,7 @@ class Idea:
     form: str = "blend"
     newest_only: bool = False
     without_refit: bool = False
+    unstretched: bool = False
 
 
 def _trees_alone(scores: FloatArray, churned: FloatArray, prior: FloatArray) -> FloatArray:
@@ -108,7 +111,10 @@ IDEAS: Mapping[str, Idea] = {
     "six boosters": Idea(seeds=6),
     "trees alone": Idea(patched=lambda: patch.object(churn, "stacked", _trees_alone)),
     "boosters counted once": Idea(patched=lambda: patch.object(stacking, "REFITTED_COUNT", 1.0)),
-    "no Pareto/NBD part": Idea(patched=lambda: patch.object(hurdle, "silence_places", lambda _: None)),
+    # A longer horizon than the one learned on is reached along this part.
+    "no Pareto/NBD part": Idea(
+        patched=lambda: patch.object(hurdle, "silence_places", lambda _: None), unstretched=True
+    ),
     "no expected spending of BTYD": Idea(patched=lambda: patch.object(hurdle, "spend_places", lambda _: None)),
     "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES),
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
@@ -212,6 +218,9 @@ def command(
         config, root = prepared(name, work.resolve() / name, data_root, 20_000, ("tuning.trials=0",))
         data = build_dataset(config, opened(config, root))
         for label in ideas or IDEAS:
+            if IDEAS[label].unstretched and data.learned_days != config.horizon_days:
+                stderr.print(f"{name}: {label} is left out, the horizon is stretched along it", highlight=False)
+                continue
             stderr.print(f"{name}: {label}", highlight=False)
             found.setdefault(name, {})[label] = measured(config, data, IDEAS[label])
             save(found)
