@@ -103,6 +103,7 @@ def _no_map(chosen: Calibration, raw: FloatArray, churned: FloatArray) -> Calibr
     return Calibration("identity")
 
 
+# A longer horizon than the one learned on is reached along the Pareto/NBD, over its features.
 IDEAS: Mapping[str, Idea] = {
     "full": Idea(),
     "one train date": Idea(newest_only=True, without_refit=True),
@@ -111,12 +112,11 @@ IDEAS: Mapping[str, Idea] = {
     "six boosters": Idea(seeds=6),
     "trees alone": Idea(patched=lambda: patch.object(churn, "stacked", _trees_alone)),
     "boosters counted once": Idea(patched=lambda: patch.object(stacking, "REFITTED_COUNT", 1.0)),
-    # A longer horizon than the one learned on is reached along this part.
     "no Pareto/NBD part": Idea(
         patched=lambda: patch.object(hurdle, "silence_places", lambda _: None), unstretched=True
     ),
     "no expected spending of BTYD": Idea(patched=lambda: patch.object(hurdle, "spend_places", lambda _: None)),
-    "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES),
+    "no BTYD features": Idea(kept=lambda name: name not in BTYD_FEATURES, unstretched=True),
     "no decay features": Idea(kept=lambda name: "decayed" not in name),
     "no signs of life over all tables": Idea(kept=lambda name: name not in SIGNS),
     "Tweedie alone": Idea(form="tweedie"),
