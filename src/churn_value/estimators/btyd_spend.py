@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -78,12 +79,15 @@ class BtydSpend:
 
     def contributions(self, matrix: FloatArray) -> FloatArray:
         """Additive contributions to `raw`, shape (n, k + 1), base last: the raw score of the typical customer."""
-        logs = self._logs(matrix[:, self.places.read])
-        typical = self._logs(np.asarray([self.typical]))
         total = np.zeros((len(matrix), matrix.shape[1] + 1))
-        total[:, self.places.told] = logs - typical
-        total[:, -1] = _sum(typical)
+        total[:, self.places.told] = self._logs(matrix[:, self.places.read]) - self._typical_logs
+        total[:, -1] = _sum(self._typical_logs)
         return total
+
+    @cached_property
+    def _typical_logs(self) -> FloatArray:
+        """The three logs of the typical customer, (1, 3): the same for every row that is ever told."""
+        return self._logs(np.asarray([self.typical]))
 
     def _logs(self, columns: FloatArray) -> FloatArray:
         """The three logs of (n, 4) frequency, recency, age and mean amount: (n, 3), the floor within the second."""

@@ -219,7 +219,7 @@ def fit(
     if not config.has_value:
         return HurdleModel(design, churn.final)
     growing = replace(growing, params=TreeParams.of(value_params))
-    spend = _spend_settings(design.names, churn, folds, days)
+    spend = _spend_settings(design.names, churn, views, days)
     settings = ValueSettings.of(value_params)
     value, intervals = _fit_amounts(views, churn, growing, settings, spend, level=config.interval.level)
     stretch = None if days == config.horizon_days else _stretch(churn.final, folds, config.horizon_days)
@@ -250,12 +250,12 @@ def _stretch(head: ChurnHead, folds: Folds, horizon_days: int) -> Stretch:
     )
 
 
-def _spend_settings(names: Sequence[str], churn: ChurnFit, folds: Folds, days: int) -> SpendSettings | None:
+def _spend_settings(names: Sequence[str], churn: ChurnFit, views: FoldViews, days: int) -> SpendSettings | None:
     """Columns and purchases of the literature's expected spending; the churn head's where it has them."""
     places = spend_places(names)
     if places is None:
         return None
-    heads = ((churn.honest, folds.train), (churn.final, folds.together))
+    heads = ((churn.honest, views.train.rows), (churn.final, views.together.rows))
     honest, final = (
         (fit_silence(rows, places.history, days) if head.silence is None else head.silence).model
         for head, rows in heads
