@@ -83,7 +83,11 @@ class Admission:
     @property
     def is_full(self) -> bool:
         """Whether the next job would be refused."""
-        return self.inside >= self._places
+        return not self.has_room_for(1)
+
+    def has_room_for(self, further: int) -> bool:
+        """Whether so many further jobs would find a place."""
+        return self.inside + further <= self._places
 
     async def outcome(self, work: Work, job: Any, *, joins: bool = False, is_quick: bool = False) -> Any:
         """Outcome of a job.

@@ -7,18 +7,22 @@ made to answer 500) none can be reached. Its access log and metrics stay off: bo
 which a caller may have put an id.
 
 BentoML's own limits lie outside ours and are set so wide that ours refuse first, with a document and a Retry-After.
+BentoML lets uvicorn choose how connections are read; what uvicorn would choose by itself is replaced by `door.Door`.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from threading import Lock, current_thread, main_thread
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import HTTP_PROTOCOLS
 
 from churn_value.scoring.collector import collect_rarely
+from churn_value.service.door import Crowd, Door
 from churn_value.service.drain import drain_on_sigterm
 from churn_value.service.http import application
 from churn_value.service.options import Options
@@ -40,6 +44,7 @@ class _Front:
     def __init__(self) -> None:
         self._lock = Lock()
         self.serving: Serving | None = None
+        self.crowd = Crowd()
         self.application: ASGIApp | None = None
 
     def open(self, options: Options, settings: Settings) -> None:
@@ -49,6 +54,7 @@ class _Front:
             serving.start()
             collect_rarely()
             self.serving, self.application = serving, application(serving)
+            self.crowd.serving = serving
 
     def drain(self) -> None:
         """Be no longer ready."""
@@ -63,6 +69,8 @@ class _Front:
 
 
 FRONT = _Front()
+CONNECTION = partial(Door, FRONT.crowd)
+HTTP_PROTOCOLS["auto"] = f"{__name__}:CONNECTION"
 
 
 class InFront:

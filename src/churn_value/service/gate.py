@@ -32,7 +32,7 @@ JSON: MediaType = "application/json"
 HTTP_OK = 200
 CALLER_GONE = 499
 MOST_HEAD_BYTES = 32_768
-_WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 log = logging.getLogger("churn_value.service")
 
@@ -99,7 +99,7 @@ class Correlation:
 def _request_id(scope: Scope) -> str:
     """The caller's id when it is one short plain word, otherwise a fresh one."""
     sent = values(scope, b"x-request-id")
-    if len(sent) == 1 and _WELL_FORMED_ID.fullmatch(sent[0]):
+    if len(sent) == 1 and WELL_FORMED_ID.fullmatch(sent[0]):
         return sent[0].decode("ascii")
     return f"{random.getrandbits(128):032x}"  # names a request, guards nothing
 

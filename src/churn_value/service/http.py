@@ -22,7 +22,6 @@ from starlette.routing import Route
 
 import churn_value
 from churn_value.errors import ChurnValueError
-from churn_value.service.admission import Admission
 from churn_value.service.champion import Served
 from churn_value.service.description import describe, readiness
 from churn_value.service.events.arrivals import receive
@@ -66,8 +65,6 @@ class Routes:
 
     def __init__(self, serving: Serving) -> None:
         self.serving = serving
-        options = serving.options
-        self.admission = Admission(options.threads, options.waiting, options.deadline_s)
 
     def handlers(self) -> dict[tuple[str, str], Handler]:
         """Handler of each route by method and path, in the order of the plans."""
@@ -103,7 +100,7 @@ class Routes:
                 spoken = as_csv if as_csv and request.scope[MEDIA] == csv_table.MEDIA_TYPE else dialect
                 sent = Sent(body, spoken, request.scope[REQUEST_ID])
                 how = {"joins": sent.joins, "is_quick": sent.is_quick}
-                content, results = await self.admission.outcome(self._exchange, sent, **how)
+                content, results = await self.serving.admission.outcome(self._exchange, sent, **how)
             request.scope[ITEMS] = len(results)
             afterwards = BackgroundTask(self._count, results)
             return Response(content, 200, {"Cache-Control": "no-store"}, "application/json", afterwards)
@@ -117,7 +114,7 @@ class Routes:
     async def events(self, request: Request) -> Response:
         """``POST /v1/events``: rows of customers, answered when they are on disk."""
         body = await _whole_body(request)
-        content = await self.admission.outcome(self._receive, (body, request.scope[REQUEST_ID]))
+        content = await self.serving.admission.outcome(self._receive, (body, request.scope[REQUEST_ID]))
         self.serving.meters.received(content["counts"])
         request.scope[ITEMS] = len(content["results"])
         return _json(content)
@@ -231,7 +228,7 @@ def application(serving: Serving) -> Starlette:
             Middleware(BodyLimits, largest=options.body_bytes, timeout_s=options.body_timeout_s),
             Middleware(JsonOnly),
             Middleware(Callers, keys=serving.keys),
-            Middleware(Shedding, admission=routes.admission),
+            Middleware(Shedding, admission=serving.admission),
         ],
         exception_handlers={HTTPException: _not_routed, Exception: _failed},
     )

@@ -40,7 +40,11 @@ class Meters:
         self.requests = Counter("requests", "Requests answered.", ["route", "method", "status"], **kept)
         self.refusals = Counter("refusals", "Requests refused, by the code of the refusal.", ["code"], **kept)
         self.seconds = Histogram(
-            "request_seconds", "Time from a request's head to its answer's end.", ["route"], buckets=SECONDS, **kept
+            "request_seconds",
+            "Time from a request's head to its answer's end; not of those refused at the door.",
+            ["route"],
+            buckets=SECONDS,
+            **kept,
         )
         self.inside = Gauge("inside", "Requests in the queue or being scored.", multiprocess_mode="livesum", **kept)
         self.items = Counter("items", "Customers answered, by the status of the answer.", ["status"], **kept)
@@ -81,6 +85,11 @@ class Meters:
         self.seconds.labels(route).observe(seconds)
         if code is not None:
             self.refusals.labels(code).inc()
+
+    def refused(self, route: str, method: str, status: int, code: str, count: int) -> None:
+        """Count requests refused at the door, which took no time to speak of."""
+        self.requests.labels(route, method, str(status)).inc(count)
+        self.refusals.labels(code).inc(count)
 
     def received(self, counts: Mapping[str, int]) -> None:
         """Count the rows of one request of events, by status."""

@@ -1,10 +1,11 @@
-"""What one worker holds: the champion, the feature store, the keys, and the thread that keeps them fresh."""
+"""What one worker holds: the champion, the feature store, the keys, the queue, and the thread that keeps them fresh."""
 
 from __future__ import annotations
 
 import logging
 from threading import Event, Thread
 
+from churn_value.service.admission import Admission
 from churn_value.service.auth import KeyStore
 from churn_value.service.by_hand import TiersByHand
 from churn_value.service.champion import Champion, Served
@@ -39,6 +40,7 @@ class Serving:
         self.by_hand = TiersByHand(settings.tier_overrides(options.name))
         self.score_log = ScoreLog(settings.score_log(options.name))
         self.keys = KeyStore(options.keys_file)
+        self.admission = Admission(options.threads, options.waiting, options.deadline_s)
         self.meters = Meters()
         self._stop = Event()
         self._draining = Event()
