@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from churn_value.estimators.stacking import refitted, stacked, stacked_amounts
+from churn_value.estimators.stacking import refitted, share_of_many, stacked, stacked_amounts
 
 PRIOR = np.asarray([0.6, 0.3, 0.1])
 
@@ -92,3 +92,9 @@ def test_the_slope_of_the_deviance_is_its_difference_quotient(monkeypatch):
 def test_boosters_count_twice_once_fitted_again():
     assert refitted(np.asarray([0.5, 0.3, 0.2]), boosters=1) == pytest.approx([2 / 3, 0.2, 0.4 / 3])
     assert refitted(ALONE, boosters=1).tolist() == [1.0, 0.0]
+
+
+def test_few_customers_are_believed_less_and_their_boosters_count_one_and_a_half_times():
+    assert [share_of_many(customers) for customers in (0, 600, 825, 1_500, 9_999)] == [0.0, 0.0, 0.25, 1.0, 1.0]
+    assert refitted(np.asarray([0.5, 0.3, 0.2]), boosters=1, many=0.0) == pytest.approx([0.6, 0.24, 0.16])
+    assert refitted(np.asarray([0.5, 0.5]), boosters=1, many=0.5) == pytest.approx([1.75 / 2.75, 1 / 2.75])

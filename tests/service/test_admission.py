@@ -91,15 +91,15 @@ def test_a_slot_is_given_back_only_when_its_work_has_ended(runner):
 
 def test_small_jobs_that_wait_are_done_together_and_others_alone_all_in_their_order(runner):
     async def scene():
-        admission, work, other = Admission(slots=1, waiting=99, deadline_s=5), Work(), Work()
+        admission, work, other = Admission(slots=1, waiting=199, deadline_s=5), Work(), Work()
         other.gate.set()
         held = started(admission, work, ["a"])
         await begun(work)
-        held += started(admission, work, "bc", joins=True)
+        held += started(admission, work, "bc", customers=1)
         held += started(admission, work, "D")
-        held += started(admission, work, "ef", joins=True)
-        held += started(admission, other, "g", joins=True)
-        held += started(admission, work, [str(number) for number in range(MOST_TOGETHER + 1)], joins=True)
+        held += started(admission, work, "ef", customers=1)
+        held += started(admission, other, "g", customers=1)
+        held += started(admission, work, [str(number) for number in range(MOST_TOGETHER + 1)], customers=1)
         await asyncio.sleep(0)
         work.gate.set()
         outcomes = await asyncio.gather(*held)
@@ -111,11 +111,28 @@ def test_small_jobs_that_wait_are_done_together_and_others_alone_all_in_their_or
     assert others == [["g"]]
 
 
+def test_jobs_are_joined_as_long_as_they_ask_about_few_customers(runner):
+    most = MOST_TOGETHER
+
+    async def scene():
+        admission, work, held = Admission(slots=1, waiting=99, deadline_s=5), Work(), []
+        held += started(admission, work, ["a"])
+        await begun(work)
+        for name, customers in (("b", most - 1), ("c", 1), ("d", 1), ("e", most), ("f", 2 * most), ("g", 1)):
+            held += started(admission, work, [name], customers=customers)
+            await asyncio.sleep(0)
+        work.gate.set()
+        await asyncio.gather(*held)
+        return work.given
+
+    assert runner.run(scene()) == [["a"], ["b", "c"], ["d"], ["e"], ["f"], ["g"]]
+
+
 def test_what_arrives_together_is_done_together(runner):
     async def scene():
         admission, work = Admission(slots=1, waiting=9, deadline_s=5), Work()
         work.gate.set()
-        await asyncio.gather(*started(admission, work, [1, 2, 3], joins=True))
+        await asyncio.gather(*started(admission, work, [1, 2, 3], customers=1))
         return work.given
 
     assert runner.run(scene()) == [[1, 2, 3]]
@@ -127,7 +144,7 @@ def test_a_refusal_among_outcomes_is_raised_where_it_belongs(runner):
 
     async def scene():
         admission = Admission(slots=1, waiting=9, deadline_s=5)
-        return await asyncio.gather(*started(admission, work, [1, 2, 3], joins=True), return_exceptions=True)
+        return await asyncio.gather(*started(admission, work, [1, 2, 3], customers=1), return_exceptions=True)
 
     first, second, third = runner.run(scene())
     assert (first, second.code, third) == (1, "BODY_EMPTY", 3)
@@ -139,7 +156,7 @@ def test_a_job_that_fails_fails_no_other_and_gives_its_slot_back(runner):
 
     async def scene():
         admission = Admission(slots=1, waiting=9, deadline_s=5)
-        found = await asyncio.gather(*started(admission, work, [1, 0, 2], joins=True), return_exceptions=True)
+        found = await asyncio.gather(*started(admission, work, [1, 0, 2], customers=1), return_exceptions=True)
         return found, await admission.outcome(work, 4), admission.inside
 
     (first, failed, last), after, inside = runner.run(scene())
@@ -153,7 +170,7 @@ def test_a_quick_job_that_is_alone_is_done_on_the_event_loop_and_any_other_in_a_
 
     async def scene():
         admission = Admission(slots=1, waiting=9, deadline_s=5)
-        how = {"joins": True, "is_quick": is_quick}
+        how = {"customers": 1, "is_quick": is_quick}
         alone = await admission.outcome(work, 1, **how)
         together = await asyncio.gather(*started(admission, work, [2, 3], **how))
         return threading.get_ident(), alone, together, admission.inside
@@ -169,7 +186,7 @@ def test_a_quick_job_waits_for_its_slot_while_another_is_worked_on(runner):
         admission, work = Admission(slots=1, waiting=9, deadline_s=5), Work()
         (held,) = started(admission, work, [1])
         await begun(work)
-        (quick,) = started(admission, work, [2], joins=True, is_quick=True)
+        (quick,) = started(admission, work, [2], customers=1, is_quick=True)
         await asyncio.sleep(0.02)
         given = list(work.given)
         work.gate.set()

@@ -17,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from served_company import NAME
+from uvicorn.server import ServerState
 
-from churn_value.service.door import Asked, Crowd, Door, asked
+from churn_value.service.door import TOLD_EVERY_S, Asked, Crowd, Door, asked
 from churn_value.service.http import application
 from churn_value.service.options import Options
+from churn_value.service.serve import started
 from churn_value.service.serving import Serving
 
 LOCAL = "127.0.0.1"
@@ -263,6 +265,36 @@ def test_refusals_at_the_door_are_counted_and_told_in_one_line(company, caplog):
     assert len(lines) <= 2
 
 
+def test_who_has_not_sent_all_of_a_request_takes_no_place(company, runner):
+    """Nor does who asks for something that waits for nothing: on its way to the queue is what will reach it now."""
+    crowd, whole = Crowd(), sent(*PLAIN)
+
+    async def no_application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def scene(*pieces):
+        config = uvicorn.Config(no_application, log_config=None, lifespan="off")
+        config.load()
+        loop, listed = asyncio.get_running_loop(), []
+        door = Door(crowd, config, ServerState(), {})
+        here, there = socket.socketpair()
+        transport, _ = await loop.create_connection(lambda: door, sock=here)
+        for piece in pieces:
+            door.data_received(piece)
+            listed.append(crowd.entering)
+        await asyncio.sleep(0)
+        listed.append(crowd.entering)
+        transport.close()
+        there.close()
+        return listed
+
+    assert runner.run(scene(whole)) == [1, 0]
+    assert runner.run(scene(whole[:-1])) == [0, 0]
+    assert runner.run(scene(whole[:9], whole[9:-1], whole[-1:])) == [0, 0, 1, 0]
+    assert runner.run(scene(sent(*PLAIN[:1], start=b"GET /livez HTTP/1.1", body=b""))) == [0, 0]
+
+
 def test_those_on_their_way_count_until_they_are_in_the_queue(company, runner):
     crowd = Crowd()
     assert not crowd.is_full()
@@ -277,3 +309,28 @@ def test_those_on_their_way_count_until_they_are_in_the_queue(company, runner):
         return found, crowd.is_full(), crowd.entering
 
     assert runner.run(scene()) == ([False, False, False, True], False, 0)
+
+
+def test_the_service_as_bentoml_runs_it_has_the_door(company):
+    body = json.dumps({"items": [{"customer_id": "0001"}] * 100}).encode()
+    request = sent(b"Host: 127.0.0.1", *PLAIN[1:2], b"Content-Length: %d" % len(body), body=body)
+
+    def ask(port):
+        with connected(port) as one:
+            for _ in range(10):
+                one.sendall(request)
+                status = http.client.HTTPResponse(one)
+                status.begin()
+                status.read()
+
+    options = Options(name=NAME, waiting=1)
+    with started(NAME, settings=company.settings, options=options) as (url, _):
+        port = int(url.rsplit(":", 1)[1])
+        threads = [Thread(target=ask, args=(port,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(2 * TOLD_EVERY_S)
+        log = (company.settings.place(NAME) / "service" / f"{port}.log").read_text(encoding="utf-8")
+    assert '{"event": "refused", "method": "POST", "route": "/v1/score", "status": 429, "code": "OVERLOADED"' in log

@@ -9,7 +9,17 @@ import pytest
 from served_company import AS_OF, NAME
 
 from churn_value.errors import ChurnValueError
-from churn_value.service.exchange import KSERVE, MLFLOW, OWN, RAW_EVENTS, SMALL_BYTES, Sent, exchange
+from churn_value.service.exchange import (
+    BYTES_OF_A_ROW,
+    KSERVE,
+    MLFLOW,
+    MLFLOW_CSV,
+    OWN,
+    RAW_EVENTS,
+    SMALL_BYTES,
+    Sent,
+    exchange,
+)
 from churn_value.service.gathered import Gathered
 from churn_value.service.joint import Question, joints_of
 from churn_value.service.requests import read
@@ -110,14 +120,17 @@ def test_a_customer_read_before_and_after_the_table_was_replaced_keeps_each_thei
 
 
 @pytest.mark.parametrize(
-    ("body", "joins"),
+    ("body", "dialect", "customers"),
     [
-        (body_of({"customer_id": "1"}), True),
-        (body_of({"customer_id": "1", "source": "events"}), False),
-        (b"x" * SMALL_BYTES, True),
-        (b"x" * (SMALL_BYTES + 1), False),
-        (RAW_EVENTS, False),
+        (body_of({"customer_id": "1"}), OWN, 1),
+        (body_of({"customer_id": "1"}, {"customer_id": "2"}), OWN, 2),
+        (body_of({"customer_id": "1", "source": "events"}), OWN, 0),
+        (b"x" * SMALL_BYTES, OWN, 1),
+        (b"x" * SMALL_BYTES, MLFLOW_CSV, SMALL_BYTES // BYTES_OF_A_ROW),
+        (b"x", KSERVE, 1),
+        (b"x" * (SMALL_BYTES + 1), OWN, 0),
+        (RAW_EVENTS, OWN, 0),
     ],
 )
-def test_only_what_is_quick_joins(body, joins):
-    assert Sent(body, OWN, "r").joins == joins
+def test_only_what_is_quick_is_joined_and_counts_its_customers(body, dialect, customers):
+    assert Sent(body, dialect, "r").customers == customers

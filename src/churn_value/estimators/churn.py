@@ -24,9 +24,9 @@ from churn_value.estimators.crossfit import Crossed, crossed, crossed_regression
 from churn_value.estimators.linear.regression import Linear, fit_path
 from churn_value.estimators.metrics import log_loss
 from churn_value.estimators.rows import Folds, Rows
-from churn_value.estimators.silence import Silence, SilencePlaces, fit_silence
-from churn_value.estimators.stacking import refitted, stacked
-from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, Trees, fit_trees
+from churn_value.estimators.silence import SilencePlaces, fit_silence
+from churn_value.estimators.stacking import refitted, share_of_many, stacked
+from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees
 from churn_value.estimators.views import FoldViews, fit_views
 
 BINARY = Objective("binary")
@@ -39,6 +39,8 @@ MOST_CHOICE_ROWS = 15_000
 # Of what boosters move a score by: those that move it less would cost every answer their trees for nothing to be seen.
 LEAST_SHARE = 0.05
 PRIOR_WEIGHTS = {"trees": 0.6, "linear": 0.3, "silence": 0.1}
+# Of a few hundred customers boosters learn less than a model with four parameters already says, see decision 16.
+PRIOR_WEIGHTS_OF_FEW = {"trees": 0.3, "linear": 0.2, "silence": 0.5}
 
 
 def refuse_one_class(churned: FloatArray, fold: str) -> None:
@@ -109,7 +111,11 @@ def fit_churn(
     stopped = views.stopped(_target, BINARY, growing)
     penalty, linear = _best_regression(train, calibration, growing)
     btyd = None if silence is None else fit_silence(train, silence.places, silence.horizon_days)
-    honest = _weighted(stopped, linear, btyd, calibration, growing.threads)
+    # Without a Pareto/NBD there is nothing that few customers would rather be left to.
+    many = 1.0 if btyd is None else share_of_many(len(np.unique(train.customers)))
+    prior = _prior(settings=1) if btyd is None else _prior_of_parts(many)
+    unweighted = ChurnHead((stopped,), linear, btyd, tuple(prior.tolist()), IDENTITY)
+    honest = _weighted(unweighted, calibration, many, growing.threads)
     final = replace(
         honest,
         trees=(fit_views(views.together, _target, BINARY, growing, stopped.rounds),),
@@ -198,15 +204,17 @@ def _shares(weights: Sequence[float]) -> FloatArray:
     return shares
 
 
-def _weighted(trees: Trees, linear: Linear, silence: Silence | None, calibration: Rows, threads: int) -> ChurnHead:
-    """Head of fitted parts, weighted on rows they have not seen; the boosters' weight then counts twice."""
-    names = ("trees", "linear") if silence is None else ("trees", "linear", "silence")
-    prior = _shares([PRIOR_WEIGHTS[name] for name in names])
-    head = ChurnHead((trees,), linear, silence, tuple(prior.tolist()), IDENTITY)
+def _prior_of_parts(many: float) -> FloatArray:
+    """Weights to start from of boosters, regression and Pareto/NBD, see `share_of_many`."""
+    return _shares([many * weight + (1 - many) * PRIOR_WEIGHTS_OF_FEW[name] for name, weight in PRIOR_WEIGHTS.items()])
+
+
+def _weighted(head: ChurnHead, calibration: Rows, many: float, threads: int) -> ChurnHead:
+    """Head weighted anew on rows its parts have not seen; the boosters' weight then counts more."""
     if not _has_both_classes(calibration):
         return head
     scores = np.column_stack([part.raw(calibration.matrix, threads=threads) for part in head.parts])
-    weights = refitted(stacked(scores, calibration.churned, prior), boosters=1)
+    weights = refitted(stacked(scores, calibration.churned, np.asarray(head.weights)), boosters=1, many=many)
     return replace(head, weights=tuple(weights.tolist()))
 
 

@@ -12,7 +12,7 @@ Tweedie deviance of power 1.5 (that of the benchmark), where amounts are in unit
 
 What is learned here is of parts that have seen the train fold alone. What is shipped is fitted on more and newer rows,
 and of all parts only boosters have use for them: a regression of a few dozen coefficients and a model of four are what
-they were. So the weight of boosters counts twice afterwards, see `refitted`.
+they were. So the weight of boosters counts twice afterwards, see `refitted`; half as much more where customers are few.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from churn_value.estimators import FloatArray
 PULL, PULL_OF_AMOUNTS = 2.0, 10.0
 SMALLEST_SUM = 1e-6
 # On nine of ten earlier cuts boosters deserved more than their learned weight once refitted, see decision 16.
-REFITTED_COUNT = 2.0
+REFITTED_COUNT, COUNT_OF_FEW = 2.0, 1.5
+FEW_CUSTOMERS, MANY_CUSTOMERS = 600, 1_500
 LARGEST_LOG = 25.0
 
 
@@ -87,9 +88,25 @@ def stacked_amounts(scores: FloatArray, amounts: FloatArray, prior: FloatArray) 
     return _weights(scores, losses, prior, PULL_OF_AMOUNTS)
 
 
-def refitted(weights: FloatArray, boosters: int) -> FloatArray:
-    """Weights for parts that are fitted again on more rows: the first `boosters` of them count twice."""
-    counted = np.where(np.arange(len(weights)) < boosters, REFITTED_COUNT * weights, weights)
+def share_of_many(customers: int) -> float:
+    """0 for up to 600 customers, 1 from 1,500 on, straight between: how far what holds for many is to be believed."""
+    return float(np.clip((customers - FEW_CUSTOMERS) / (MANY_CUSTOMERS - FEW_CUSTOMERS), 0.0, 1.0))
+
+
+def refitted(weights: FloatArray, boosters: int, many: float = 1.0) -> FloatArray:
+    """Weights for parts that are fitted again on more rows: the first `boosters` of them count more.
+
+    Parameters
+    ----------
+    weights
+        (parts,) not negative, summing to 1.
+    boosters
+        How many of the first parts are boosters.
+    many
+        Share of many, see `share_of_many`: at 1 boosters count twice, at 0 one and a half times.
+    """
+    count = COUNT_OF_FEW + many * (REFITTED_COUNT - COUNT_OF_FEW)
+    counted = np.where(np.arange(len(weights)) < boosters, count * weights, weights)
     shares: FloatArray = counted / counted.sum()
     return shares
 

@@ -4,7 +4,7 @@ BentoML's own limit answers 429 without saying when to come back, and its timeou
 new work is admitted. Here a slot is given back only when its work has ended.
 
 Scoring eight rows together takes little more than scoring one. So whoever takes a slot takes along the small jobs that
-wait right behind: no job waits for company, but under load jobs find it.
+wait right behind, as long as they ask about few customers: no job waits for company, but under load jobs find it.
 
 A quick job that is alone is done on the event loop itself. Handing it to a thread and its outcome back takes two turns
 of two threads that hold one interpreter, and whoever else wants it, such as the log's writer, comes in between.
@@ -23,7 +23,7 @@ from typing import Any
 
 from churn_value.service.problems import refusal
 
-MOST_TOGETHER = 16
+MOST_TOGETHER = 128
 OVERLOADED = "OVERLOADED"
 Work = Callable[[Sequence[Any]], Sequence[Any]]
 """Outcomes of some jobs, in their order; an outcome that is an error is raised where that job waits."""
@@ -35,7 +35,7 @@ class _Waiting:
 
     work: Work
     job: Any
-    joins: bool
+    customers: int
     is_quick: bool
     outcome: asyncio.Future[Any]
 
@@ -89,7 +89,7 @@ class Admission:
         """Whether so many further jobs would find a place."""
         return self.inside + further <= self._places
 
-    async def outcome(self, work: Work, job: Any, *, joins: bool = False, is_quick: bool = False) -> Any:
+    async def outcome(self, work: Work, job: Any, *, customers: int = 0, is_quick: bool = False) -> Any:
         """Outcome of a job.
 
         Parameters
@@ -98,8 +98,9 @@ class Admission:
             Does some jobs at once, in a thread of its own where they are not quick or not alone.
         job
             One of them.
-        joins
-            Whether it may be done together with other such jobs of the same work, up to 16 at once.
+        customers
+            How many a small job asks about: it may be done together with other such jobs of the same work, up to 128
+            customers at once. 0: it is done alone.
         is_quick
             Whether the event loop may stand still for it: some milliseconds, and now and then one look at a file.
 
@@ -109,7 +110,7 @@ class Admission:
             ``OVERLOADED`` when no place to wait is left, ``WAITED_TOO_LONG`` after the deadline.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(work, job, joins, is_quick, loop.create_future())
+        waiting = _Waiting(work, job, customers, is_quick, loop.create_future())
         with self._lock:
             if self.is_full:
                 raise refusal(OVERLOADED)
@@ -171,10 +172,11 @@ class Admission:
                 return []
             self._free -= 1
             first = self._queue.popleft()
-            taken = [first]
-            while first.joins and self._queue and len(taken) < MOST_TOGETHER:
+            taken, customers = [first], first.customers
+            while first.customers and self._queue:
                 other = self._queue[0]
-                if not other.joins or other.work != first.work:
+                customers += other.customers
+                if not other.customers or other.work != first.work or customers > MOST_TOGETHER:
                     break
                 taken.append(self._queue.popleft())
             return taken
@@ -187,7 +189,7 @@ class Admission:
             self._free += 1
             if again:
                 # A fault of ours, and most likely one job's only: the others need not share it.
-                self._queue.extendleft(replace(waiting, joins=False) for waiting in reversed(taken))
+                self._queue.extendleft(replace(waiting, customers=0) for waiting in reversed(taken))
             else:
                 self.inside -= len(taken)
         if not again:

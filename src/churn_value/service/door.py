@@ -132,6 +132,11 @@ def refused(route: str, request_id: bytes, default_headers: list[tuple[bytes, by
     )
 
 
+def has_queue(plan: Plan | None) -> bool:
+    """Whether requests to a route wait for their turn."""
+    return plan is not None and OVERLOADED in plan.refusals
+
+
 class Crowd:
     """What the connections of one process know of each other.
 
@@ -140,8 +145,8 @@ class Crowd:
     serving
         State of the worker; None until it is loaded.
     entering
-        Requests let in that have not reached the queue yet. They do within one turn of the event loop, in which
-        hundreds may arrive; without them all of those would be let in for the one place that is free.
+        Requests that have come whole and have not reached the queue yet. They do within one turn of the event loop, in
+        which hundreds may arrive; without them all of those would be let in for the one place that is free.
     """
 
     def __init__(self) -> None:
@@ -209,20 +214,19 @@ class Door(H11Protocol):
             data = data[dropped:]
             if not data:
                 return
-        if self.conn.their_state is not h11.IDLE or self.conn.our_state is not h11.IDLE:
-            super().data_received(data)
-            return
-        if self._crowd.is_full() and self._refuses(data):
+        before = self.conn.their_state
+        if before is h11.IDLE and self.conn.our_state is h11.IDLE and self._crowd.is_full() and self._refuses(data):
             return
         super().data_received(data)
-        self._crowd.enter(self.loop)
+        if before is not h11.DONE and self.conn.their_state is h11.DONE and has_queue(plan_of(self.scope["path"])):
+            self._crowd.enter(self.loop)
 
     def _refuses(self, data: bytes) -> bool:
         found, serving = asked(data), self._crowd.serving
         if found is None or serving is None or found.length > serving.options.body_bytes:
             return False
         plan = plan_of(found.path)
-        if plan is None or plan.method != found.method or OVERLOADED not in plan.refusals:
+        if plan is None or plan.method != found.method or not has_queue(plan):
             return False
         if self.flow.write_paused or self.conn.trailing_data != (b"", False):
             return False  # a caller that does not read, or one in the middle of a head

@@ -20,7 +20,9 @@ from churn_value.service.serving import Serving
 from churn_value.service.strict_json import dump, parse
 
 SMALL_BYTES = 8_192
-RAW_EVENTS, GIVEN_FEATURES = b'"events"', b'"features"'
+RAW_EVENTS, GIVEN_FEATURES, CUSTOMER = b'"events"', b'"features"', b'"customer_id"'
+# Of a table in another protocol, at the least: an id and a date.
+BYTES_OF_A_ROW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +79,17 @@ class Sent:
     request_id: str
 
     @property
-    def joins(self) -> bool:
-        """Whether it is quick enough to be answered together with others: small, and not from raw events."""
-        return len(self.body) <= SMALL_BYTES and RAW_EVENTS not in self.body
+    def customers(self) -> int:
+        """About how many it asks about where it is small and not from raw events, so that it may be joined; else 0."""
+        if len(self.body) > SMALL_BYTES or RAW_EVENTS in self.body:
+            return 0
+        named = self.body.count(CUSTOMER) if self.dialect is OWN else len(self.body) // BYTES_OF_A_ROW
+        return max(1, named)
 
     @property
     def is_quick(self) -> bool:
         """Whether it is small and brings features along; by id alone, features may have to come from live events."""
-        return self.joins and GIVEN_FEATURES in self.body
+        return self.customers > 0 and GIVEN_FEATURES in self.body
 
 
 @dataclass(frozen=True, slots=True)

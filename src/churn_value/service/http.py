@@ -99,8 +99,9 @@ class Routes:
             with self.serving.meters.inside.track_inprogress():
                 spoken = as_csv if as_csv and request.scope[MEDIA] == csv_table.MEDIA_TYPE else dialect
                 sent = Sent(body, spoken, request.scope[REQUEST_ID])
-                how = {"joins": sent.joins, "is_quick": sent.is_quick}
-                content, results = await self.serving.admission.outcome(self._exchange, sent, **how)
+                content, results = await self.serving.admission.outcome(
+                    self._exchange, sent, customers=sent.customers, is_quick=sent.is_quick
+                )
             request.scope[ITEMS] = len(results)
             afterwards = BackgroundTask(self._count, results)
             return Response(content, 200, {"Cache-Control": "no-store"}, "application/json", afterwards)
