@@ -145,11 +145,11 @@ def test_small_requests_too_are_answered_at_ten_times_what_can_be_answered(compa
     with on_cores(company, Options(name=NAME)) as (port, worker):
         figures = flooded(port, listed(company, count, explain=explain), worker, 30)
     most, _, found, grown, recovered = figures
-    record_rates(f"lists of {count}{' with reasons' if explain else ''}", 30, figures)
     assert [(rate, one.bare, one.lost) for rate, one in found.items() if one.bare or one.lost] == []
     assert found[10].good_per_s > 0.8 * most, (most, found[10].good_per_s)
     assert grown < 100 * 2**20
     assert recovered < 5
+    record_rates(f"lists of {count}{' with reasons' if explain else ''}", 30, figures)
 
 
 @pytest.mark.long
