@@ -290,6 +290,7 @@ def test_who_has_not_sent_all_of_a_request_takes_no_place(company, runner):
         return listed
 
     assert runner.run(scene(whole)) == [1, 0]
+    assert runner.run(scene(sent(*PLAIN, b"Connection: close"))) == [1, 0]
     assert runner.run(scene(whole[:-1])) == [0, 0]
     assert runner.run(scene(whole[:9], whole[9:-1], whole[-1:])) == [0, 0, 1, 0]
     assert runner.run(scene(sent(*PLAIN[:1], start=b"GET /livez HTTP/1.1", body=b""))) == [0, 0]

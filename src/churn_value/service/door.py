@@ -46,6 +46,7 @@ _HEAD = re.compile(
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 _OUT_OF_THE_ORDINARY = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 _KEPT = b"keep-alive"
+_WHOLE = (h11.DONE, h11.MUST_CLOSE)
 log = logging.getLogger("churn_value.service")
 
 
@@ -218,7 +219,8 @@ class Door(H11Protocol):
         if before is h11.IDLE and self.conn.our_state is h11.IDLE and self._crowd.is_full() and self._refuses(data):
             return
         super().data_received(data)
-        if before is not h11.DONE and self.conn.their_state is h11.DONE and has_queue(plan_of(self.scope["path"])):
+        is_whole_now = before not in _WHOLE and self.conn.their_state in _WHOLE
+        if is_whole_now and has_queue(plan_of(self.scope["path"])):
             self._crowd.enter(self.loop)
 
     def _refuses(self, data: bytes) -> bool:
