@@ -171,7 +171,8 @@ def test_a_prediction_is_frozen(model, later):
         model.predict(later.head(1)).churn_raw = None
 
 
-def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not(later):
+def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not(later, monkeypatch):
+    monkeypatch.setattr(churn, "share_of_many", lambda _: 1.0)  # of few, the Pareto/NBD is given what both could have
     curved = {"train": frame(700, 1, ("2025-01-01", "2025-02-01")), "calibration": frame(600, 2, ("2025-06-01",))}
     usual = fitted(**curved).churn.weights
     assert sum(usual) == pytest.approx(1)
@@ -189,9 +190,28 @@ def test_the_regression_has_weight_where_it_helps_and_loses_it_where_it_does_not
     )
 
 
-def test_boosters_count_twice_beside_the_weights_learned(monkeypatch):
+def test_boosters_count_twice_beside_the_weights_learned_from_many_customers_and_less_from_700(monkeypatch):
     monkeypatch.setattr(churn, "stacked", lambda scores, *_: np.array([0.5, 0.4, 0.1])[: scores.shape[1]])
+    counted = 0.5 * (1.5 + 0.5 / 9)
+    assert fitted().churn.weights == pytest.approx(np.array([counted, 0.4, 0.1]) / (counted + 0.5))
+    monkeypatch.setattr(churn, "share_of_many", lambda _: 1.0)
     assert fitted().churn.weights == pytest.approx((1.0 / 1.5, 0.4 / 1.5, 0.1 / 1.5))
+
+
+def test_what_parts_are_held_to_depends_on_the_number_of_customers(monkeypatch):
+    held_to = []
+
+    def learned(scores, churned, prior):
+        held_to.append(prior)
+        return prior
+
+    monkeypatch.setattr(churn, "stacked", learned)
+    fitted()
+    fitted(train=frame(600, 1, ("2025-01-01", "2025-02-01")))
+    fitted(train=frame(1_500, 1, ("2025-01-01", "2025-02-01")))
+    assert held_to[0] == pytest.approx([0.3 + 0.3 / 9, 0.2 + 0.1 / 9, 0.5 - 0.4 / 9])
+    assert held_to[1] == pytest.approx([0.3, 0.2, 0.5])
+    assert held_to[2] == pytest.approx([0.6, 0.3, 0.1])
 
 
 def test_boosters_alone_stay_alone(monkeypatch):
