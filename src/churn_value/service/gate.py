@@ -169,8 +169,8 @@ class Callers:
 class Shedding:
     """Refuse what has no place to wait before its body is read and its route looked for.
 
-    Under a flood refusals are most of the work, and what they cost is taken from the answers. Plain requests are refused
-    before they come here, see `door`.
+    Under a flood refusals are most of the work, and what they cost is taken from the answers. Plain requests are
+    refused before they come here, see `door`.
     """
 
     def __init__(self, app: ASGIApp, admission: Admission) -> None:

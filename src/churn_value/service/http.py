@@ -2,7 +2,7 @@
 
 Requests meet, in this order: request id and log line; refusals as problem documents; the body's announced length; its
 content type; the caller's key and scope; whether there is a place to wait; the route; the body's bytes; the queue for a
-scoring thread, where it is not answered at once. What `door` refuses of a full service's requests comes to none of them.
+scoring thread, where it is not answered at once. What `door` refuses comes to none of them.
 """
 
 from __future__ import annotations
