@@ -15,20 +15,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from churn_value.service.admission import OVERLOADED
-from churn_value.service.gate import MOST_HEAD_BYTES, WELL_FORMED_ID
-from churn_value.service.problems import problem, refusal
-from churn_value.service.routes import Plan, plan_of
+from churn_value.service.gate import MOST_HEAD_BYTES, WELL_FORMED_ID, fresh_id
+from churn_value.service.problems import PROBLEMS, problem, refusal
+from churn_value.service.routes import Plan, queued
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -97,13 +97,14 @@ def asked(data: bytes) -> Asked | None:
 
 
 @cache
-def _template(dialect_path: str) -> tuple[int, bytes, bytes, bytes]:
-    """Status, headers, and what stands before and after the request's id in the body, on such paths."""
-    response = problem(refusal(OVERLOADED), _MARK, path=dialect_path)
+def _template(route: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """Status line, headers, and what stands before and after the request's id in the body."""
+    response = problem(refusal(OVERLOADED), _MARK, path=route)
     before, _, after = bytes(response.body).partition(_MARK.encode())
     own = (b"content-length", b"x-request-id")
     kept = [name + b": " + value for name, value in response.raw_headers if name not in own]
-    return response.status_code, b"\r\n".join(kept), before, after
+    line = f"HTTP/1.1 {response.status_code} {HTTPStatus(response.status_code).phrase}"
+    return line.encode(), b"\r\n".join(kept), before, after
 
 
 def refused(route: str, request_id: bytes, default_headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -118,24 +119,11 @@ def refused(route: str, request_id: bytes, default_headers: list[tuple[bytes, by
     default_headers
         Those the server adds to every answer.
     """
-    status, headers, before, after = _template(route)
+    line, headers, before, after = _template(route)
     added = b"".join(b"\r\n" + name + b": " + value for name, value in default_headers)
     length = len(before) + len(request_id) + len(after)
-    return b"HTTP/1.1 %d Too Many Requests%s\r\n%s\r\ncontent-length: %d\r\nx-request-id: %s\r\n\r\n%s%s%s" % (
-        status,
-        added,
-        headers,
-        length,
-        request_id,
-        before,
-        request_id,
-        after,
-    )
-
-
-def has_queue(plan: Plan | None) -> bool:
-    """Whether requests to a route wait for their turn."""
-    return plan is not None and OVERLOADED in plan.refusals
+    head = b"%s%s\r\n%s\r\ncontent-length: %d\r\nx-request-id: %s\r\n\r\n"
+    return head % (line, added, headers, length, request_id) + before + request_id + after
 
 
 class Crowd:
@@ -176,8 +164,8 @@ class Crowd:
     def tell(self) -> None:
         """Add the refusals since the last time to the metrics, and one line for each route to the log."""
         told, self._untold = self._untold, Counter()
+        status, _ = PROBLEMS[OVERLOADED]
         for (method, route), count in told.items():
-            status, *_ = _template(route)
             if self.serving is not None:
                 self.serving.meters.refused(route, method, status, OVERLOADED, count)
             line = {"event": "refused", "method": method, "route": route, "status": status, "code": OVERLOADED}
@@ -220,20 +208,20 @@ class Door(H11Protocol):
             return
         super().data_received(data)
         is_whole_now = before not in _WHOLE and self.conn.their_state in _WHOLE
-        if is_whole_now and has_queue(plan_of(self.scope["path"])):
+        if is_whole_now and queued(self.scope["method"], self.scope["path"]):
             self._crowd.enter(self.loop)
 
     def _refuses(self, data: bytes) -> bool:
         found, serving = asked(data), self._crowd.serving
         if found is None or serving is None or found.length > serving.options.body_bytes:
             return False
-        plan = plan_of(found.path)
-        if plan is None or plan.method != found.method or not has_queue(plan):
+        plan = queued(found.method, found.path)
+        if plan is None:
             return False
         if self.flow.write_paused or self.conn.trailing_data != (b"", False):
             return False  # a caller that does not read, or one in the middle of a head
         self._to_drop = found.missing
-        self._refuse(plan, found.request_id or b"%032x" % random.getrandbits(128))
+        self._refuse(plan, found.request_id or fresh_id().encode())
         return True
 
     def _refuse(self, plan: Plan, request_id: bytes) -> None:

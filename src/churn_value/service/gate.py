@@ -21,7 +21,7 @@ from churn_value.service.admission import OVERLOADED, Admission
 from churn_value.service.auth import KeyStore, check_key, check_local
 from churn_value.service.metrics import Meters
 from churn_value.service.problems import document, problem, refusal
-from churn_value.service.routes import METHODS, OPEN_ROUTES, MediaType, label, plan_of
+from churn_value.service.routes import METHODS, OPEN_ROUTES, MediaType, label, plan_of, queued
 from churn_value.service.tracing import note_request_id
 
 REQUEST_ID = "churn_value.request_id"
@@ -101,7 +101,12 @@ def _request_id(scope: Scope) -> str:
     sent = values(scope, b"x-request-id")
     if len(sent) == 1 and WELL_FORMED_ID.fullmatch(sent[0]):
         return sent[0].decode("ascii")
-    return f"{random.getrandbits(128):032x}"  # names a request, guards nothing
+    return fresh_id()
+
+
+def fresh_id() -> str:
+    """An id for a request that brought none: it names a request and guards nothing."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def _with_id(message: Message, request_id: str) -> Message:
@@ -179,10 +184,8 @@ class Shedding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self.admission.is_full and scope["type"] == "http":
-            plan = plan_of(scope["path"])
-            if plan is not None and plan.method == scope["method"] and OVERLOADED in plan.refusals:
-                raise refusal(OVERLOADED)
+        if self.admission.is_full and scope["type"] == "http" and queued(scope["method"], scope["path"]):
+            raise refusal(OVERLOADED)
         await self.app(scope, receive, send)
 
 

@@ -154,6 +154,12 @@ def plan_of(path: str) -> Plan | None:
     return next((plan for pattern, plan in _PATTERNS if pattern.fullmatch(path)), None)
 
 
+def queued(method: str, path: str) -> Plan | None:
+    """Plan of the route a request leads to if it waits there for its turn, or None."""
+    plan = plan_of(path)
+    return plan if plan is not None and plan.method == method and plan.refusals >= QUEUE else None
+
+
 def label(path: str) -> str:
     """Name of a path in logs and metrics: its route's, never a caller's own text."""
     plan = plan_of(path)
