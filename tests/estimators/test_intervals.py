@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churn_value.estimators import metrics
@@ -137,6 +137,7 @@ def test_a_group_without_rows_takes_the_level_of_the_others():
 
 @settings(max_examples=50, deadline=None)
 @given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=5), seed=st.integers(0, 999))
+@example(sizes=[3, 9], seed=0)
 def test_a_level_lies_between_the_groups_own_and_that_of_all(sizes, seed):
     rng = np.random.default_rng(seed)
     scores = [rng.beta(*rng.uniform(0.5, 3, 2), size) for size in sizes]

@@ -2,11 +2,16 @@
 
 Features made of events are built to mean something; a company's own attributes may be anything, a lucky number among
 them. A booster splits on such a column now and then, and its contribution is small, but a manager reads it as a reason.
-So each attribute is set beside shadows of itself: its values dealt out to other customers. A booster is fitted with
-all of them, and an attribute stays when its total gain is above 1.5 times the largest of any shadow, in the churn
-head's loss or in the value head's. The largest of all, not of its own: a column of two values is split on so rarely
-that its few shadows may not be at all, and one chance split would look like something. The factor is there because
-among many attributes one is always the luckiest.
+So each attribute is asked for what it is worth to customers that the boosters have not seen. With l(x) the loss of such
+a customer, and x' the same with the attribute of another of them ::
+
+    worth_i = mean over draws of l(x'_i) - l(x_i),   z = mean(worth) / (sd(worth) / sqrt(n))
+
+An attribute that says nothing has a worth of 0 on average, however often it was split on, whether it is a flag or a
+number that each customer has to himself. Those with the lowest z below 1.75 leave, at most a quarter of all at a time,
+and the rest are asked again, for without the noise around them the telling ones tell more. An attribute is kept that is
+worth something to the churn head or to the value head. Beside it stand the twenty features made of events that boosters
+gain most by: what these say already, an attribute need not.
 
 One row is drawn per customer: on several dates of the same customer a number that is only his would be learned by
 heart, and look as if it said something.
@@ -17,33 +22,45 @@ with, and on `iranian` leaving out one or two of thirteen cost .002 of log-loss.
 
 References
 ----------
-Kursa & Rudnicki (2010), Journal of Statistical Software 36(11), doi:10.18637/jss.v036.i11, for shadows.
+Breiman (2001), Machine Learning 45(1), section 10, doi:10.1023/A:1010933404324, for worth by permutation; Gregorutti,
+Michel & Saint-Pierre (2017), Statistics and Computing 27(3), doi:10.1007/s11222-016-9646-1, for leaving step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
+from scipy.special import expit
 
 from churn_value.estimators import FloatArray
 from churn_value.estimators.binned import dataset
 from churn_value.estimators.design import Design
+from churn_value.estimators.metrics import log_losses, tweedie_deviances
 from churn_value.estimators.rows import Rows
-from churn_value.estimators.trees import Objective, TreeParams, lightgbm_gains
+from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees, lightgbm_gains
 
 ATTRIBUTE = "attr_"
-SHADOWS = 5
-MARGIN = 1.5
-ROUNDS = 100
+FOLDS, ROUNDS, DRAWS = 5, 30, 3
+MOST_EVENTS = 20
+LEAST_Z = 1.75
+MOST_LEAVING = 0.25
 MOST_CUSTOMERS = 20_000
-TWEEDIE = Objective("tweedie", (("tweedie_variance_power", 1.3),))
+LARGEST_LOG = 25.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What attributes are asked about: outcomes (n,) of customers, and how raw scores lose on them, row by row."""
+
+    objective: Objective
+    target: FloatArray
+    losses: Callable[[FloatArray, FloatArray], FloatArray]
 
 
 def sifted(design: Design, rows: Rows, *, with_value: bool, seed: int, threads: int) -> Design:
-    """The design without the attributes that say no more than their shadows.
+    """The design without the attributes that are worth nothing.
 
     Parameters
     ----------
@@ -54,39 +71,25 @@ def sifted(design: Design, rows: Rows, *, with_value: bool, seed: int, threads: 
     with_value
         Whether there are amounts.
     seed, threads
-        Of the draws; for LightGBM, where it changes nothing.
+        Of the draws; for the boosters, where it changes nothing.
     """
-    places = [place for place, name in enumerate(design.names) if name.startswith(ATTRIBUTE)]
-    if len(places) in (0, len(design.names)):
+    attributes = [name for name in design.names if name.startswith(ATTRIBUTE)]
+    if len(attributes) in (0, len(design.names)):
         return design
     few = one_row_a_customer(rows, seed)
-    targets = {Objective("binary"): few.churned}
-    if with_value and few.amount_minor.max(initial=0.0) > 0:
-        targets[TWEEDIE] = np.maximum(few.amount_minor, 0.0) / np.maximum(few.amount_minor, 0.0).mean()
-    beside = _with_shadows(few.matrix, places, seed)
-    copies = tuple(place for place, of in enumerate(_origins(design, places)) if of in design.category_places)
-    says = np.zeros(len(places), dtype=np.bool_)
-    for objective, target in targets.items():
-        gains = lightgbm_gains(
-            dataset(beside, target, copies), TreeParams(), objective, rounds=ROUNDS, seed=seed, threads=threads
-        )
-        shadows = gains[len(design.names) :].reshape(SHADOWS, len(places))
-        says |= above_shadows(gains[places], shadows)
-    return _without(design, {design.names[place] for place, kept in zip(places, says, strict=True) if not kept})
+    kept: set[str] = set()
+    for one in _asked(few, with_value=with_value):
+        kept |= _telling(design, few.matrix, one, attributes, Growing(TreeParams(), (), (seed,), threads))
+    return _without(design, set(attributes) - kept)
 
 
-def above_shadows(gains: FloatArray, shadows: FloatArray) -> npt.NDArray[np.bool_]:
-    """Whether each gain stands out from those of all shadows.
-
-    Parameters
-    ----------
-    gains
-        (a,) total gains, not negative.
-    shadows
-        (s, a) gains of the shadows of each.
-    """
-    stands_out: npt.NDArray[np.bool_] = gains > MARGIN * shadows.max()
-    return stands_out
+def _asked(rows: Rows, *, with_value: bool) -> list[Asked]:
+    churn = Asked(Objective("binary"), rows.churned, _log_losses)
+    if not with_value or rows.amount_minor.max(initial=0.0) <= 0:
+        return [churn]
+    amounts = np.maximum(rows.amount_minor, 0.0)
+    tweedie = Objective("tweedie", (("tweedie_variance_power", 1.3),))
+    return [churn, Asked(tweedie, amounts / amounts.mean(), _deviances)]
 
 
 def one_row_a_customer(rows: Rows, seed: int) -> Rows:
@@ -96,16 +99,96 @@ def one_row_a_customer(rows: Rows, seed: int) -> Rows:
     return rows.where(np.sort(drawn[np.sort(first)[:MOST_CUSTOMERS]]))
 
 
-def _with_shadows(matrix: FloatArray, places: Sequence[int], seed: int) -> FloatArray:
-    """The matrix (n, k), and beside it the attributes dealt out anew, shadow by shadow."""
-    rng = np.random.default_rng(seed)
-    dealt = [rng.permuted(matrix[:, places], axis=0) for _ in range(SHADOWS)]
-    return np.column_stack([matrix, *dealt])
+def leaving(worth: dict[str, float]) -> set[str]:
+    """Which leave next: the lowest below 1.75, a quarter of all at most, but one at least.
+
+    Parameters
+    ----------
+    worth
+        z of each attribute that is left.
+    """
+    silent = sorted((name for name, z in worth.items() if z < LEAST_Z), key=lambda name: (worth[name], name))
+    return set(silent[: int(np.ceil(MOST_LEAVING * len(worth)))])
 
 
-def _origins(design: Design, places: Sequence[int]) -> list[int]:
-    """Feature that each column of the widened matrix is, or is a shadow of."""
-    return [*range(len(design.names)), *list(places) * SHADOWS]
+def _telling(design: Design, matrix: FloatArray, asked: Asked, attributes: Sequence[str], growing: Growing) -> set[str]:
+    """Attributes that stay when those that are worth nothing have left, step by step."""
+    beside = _most_telling(design, matrix, asked, growing)
+    left = set(attributes)
+    while True:
+        names = [name for name in design.names if name in left or name in beside]
+        columns = matrix[:, [design.names.index(name) for name in names]]
+        categories = tuple(place for place, name in enumerate(names) if name in design.categories)
+        places = [place for place, name in enumerate(names) if name in left]
+        z = worth_of(columns, asked, places, replace(growing, categories=categories))
+        gone = leaving(dict(zip([names[place] for place in places], z.tolist(), strict=True)))
+        if not gone:
+            return left
+        left -= gone
+
+
+def _most_telling(design: Design, matrix: FloatArray, asked: Asked, growing: Growing) -> set[str]:
+    """The features made of events that boosters gain most by: what they do not say, attributes may."""
+    gains = lightgbm_gains(
+        dataset(matrix, asked.target, design.category_places),
+        growing.params,
+        asked.objective,
+        rounds=ROUNDS,
+        seed=growing.seeds[0],
+        threads=growing.threads,
+    )
+    events = [place for place, name in enumerate(design.names) if not name.startswith(ATTRIBUTE)]
+    return {design.names[place] for place in sorted(events, key=lambda place: -gains[place])[:MOST_EVENTS]}
+
+
+def worth_of(matrix: FloatArray, asked: Asked, places: Sequence[int], growing: Growing) -> FloatArray:
+    """Z of what some columns are worth to rows that the boosters have not seen, shape (places,); see the module.
+
+    Parameters
+    ----------
+    matrix
+        (n, k) features, one row a customer.
+    asked
+        Outcomes of these rows.
+    places
+        Columns that are asked about.
+    growing
+        Settings, one seed, threads.
+
+    Returns
+    -------
+    ndarray
+        0 for a column that no row's loss hangs on.
+    """
+    worth = np.zeros((len(matrix), len(places)))
+    rng = np.random.default_rng(growing.seeds[0])
+    for held in _held(len(matrix), rng):
+        train = Sample(matrix[~held], asked.target[~held])
+        boosters = fit_trees(train, asked.objective, growing, rounds=(ROUNDS,))
+        rows, outcomes = matrix[held].copy(), asked.target[held]
+        as_is = asked.losses(outcomes, boosters.raw(rows, threads=growing.threads))
+        for at, place in enumerate(places):
+            own = rows[:, place].copy()
+            for _ in range(DRAWS):
+                rows[:, place] = rng.permutation(own)
+                worth[held, at] += asked.losses(outcomes, boosters.raw(rows, threads=growing.threads)) - as_is
+            rows[:, place] = own
+    spread: FloatArray = worth.std(axis=0) / np.sqrt(len(matrix))
+    z: FloatArray = np.divide(worth.mean(axis=0), spread, out=np.zeros(len(places)), where=spread > 0)
+    return z
+
+
+def _held(rows: int, rng: np.random.Generator) -> Iterator[np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    fold = rng.permutation(rows) % FOLDS
+    return (fold == number for number in range(FOLDS))
+
+
+def _log_losses(churned: FloatArray, raw: FloatArray) -> FloatArray:
+    return log_losses(churned, expit(raw))
+
+
+def _deviances(amounts: FloatArray, raw: FloatArray) -> FloatArray:
+    return tweedie_deviances(amounts, np.exp(np.clip(raw, -LARGEST_LOG, LARGEST_LOG)))
 
 
 def _without(design: Design, left_out: set[str]) -> Design:
