@@ -60,7 +60,7 @@ def growing(seed=1):
 
 
 def test_the_lowest_below_the_bound_leave_a_quarter_of_all_at_a_time_and_one_at_least():
-    worth = {"a": 5.0, "b": -1.0, "c": 1.7, "d": 1.75, "e": 0.0, "f": 9.0, "g": 3.0, "h": 4.0}
+    worth = {"a": 5.0, "b": -1.0, "c": 1.4, "d": 1.5, "e": 0.0, "f": 9.0, "g": 3.0, "h": 4.0}
     assert leaving(worth) == {"b", "e"}
     assert leaving({name: worth[name] for name in "acdfgh"}) == {"c"}
     assert leaving({name: worth[name] for name in "adfgh"}) == set()
@@ -162,7 +162,7 @@ def test_what_is_kept_does_not_depend_on_threads_and_is_a_part_of_the_design(see
 
 
 def test_noise_rarely_passes():
-    """Some one in ten passes: z is above 1.75 once in 25 times, and each of the two heads may ask more than once."""
+    """Some one in eight passes: z is above 1.5 once in 15 times, and two heads ask."""
     passed = [set(kept(customers(800, 100 + seed), seed=seed).names) for seed in range(15)]
     assert sum(len({"attr_lucky_number", "attr_colour"} & names) for names in passed) <= 5
     assert all("attr_plan" in names for names in passed)

@@ -8,7 +8,7 @@ a customer, and x' the same with the attribute of another of them ::
     worth_i = mean over draws of l(x'_i) - l(x_i),   z = mean(worth) / (sd(worth) / sqrt(n))
 
 An attribute that says nothing has a worth of 0 on average, however often it was split on, whether it is a flag or a
-number that each customer has to himself. Those with the lowest z below 1.75 leave, at most a quarter of all at a time,
+number that each customer has to himself. Those with the lowest z below 1.5 leave, at most a quarter of all at a time,
 and the rest are asked again, for without the noise around them the telling ones tell more. An attribute is kept that is
 worth something to the churn head or to the value head. Beside it stand the twenty features made of events that boosters
 gain most by: what these say already, an attribute need not.
@@ -44,7 +44,7 @@ from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams,
 ATTRIBUTE = "attr_"
 FOLDS, ROUNDS, DRAWS = 5, 30, 3
 MOST_EVENTS = 20
-LEAST_Z = 1.75
+LEAST_Z = 1.5
 MOST_LEAVING = 0.25
 MOST_CUSTOMERS = 20_000
 LARGEST_LOG = 25.0
@@ -100,7 +100,7 @@ def one_row_a_customer(rows: Rows, seed: int) -> Rows:
 
 
 def leaving(worth: dict[str, float]) -> set[str]:
-    """Which leave next: the lowest below 1.75, a quarter of all at most, but one at least.
+    """Which leave next: the lowest below 1.5, a quarter of all at most, but one at least.
 
     Parameters
     ----------
