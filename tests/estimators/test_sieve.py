@@ -60,15 +60,19 @@ def growing(seed=1):
 
 
 def test_the_lowest_below_the_bound_leave_a_quarter_of_all_at_a_time_and_one_at_least():
-    worth = {"a": 5.0, "b": -1.0, "c": 1.4, "d": 1.5, "e": 0.0, "f": 9.0, "g": 3.0, "h": 4.0}
+    worth = {"a": 5.0, "b": 0.1, "c": 1.4, "d": 1.5, "e": 0.5, "f": 9.0, "g": 3.0, "h": 4.0}
     assert leaving(worth) == {"b", "e"}
     assert leaving({name: worth[name] for name in "acdfgh"}) == {"c"}
     assert leaving({name: worth[name] for name in "adfgh"}) == set()
     assert leaving({}) == set()
 
 
+def test_whatever_is_worth_nothing_leaves_at_once():
+    assert leaving({"a": -1.0, "b": -2.0, "c": 0.0, "d": 0.5, "e": 9.0}) == {"a", "b", "c"}
+
+
 def test_of_equal_worth_the_first_by_name_leave():
-    assert leaving({"d": 0.0, "b": 0.0, "c": 0.0, "a": 0.0, "e": 0.0}) == {"a", "b"}
+    assert leaving({"d": 1.0, "b": 1.0, "c": 1.0, "a": 1.0, "e": 1.0}) == {"a", "b"}
 
 
 def test_a_column_that_no_split_is_on_is_worth_nothing_and_one_that_says_it_all_much():

@@ -8,10 +8,10 @@ a customer, and x' the same with the attribute of another of them ::
     worth_i = mean over draws of l(x'_i) - l(x_i),   z = mean(worth) / (sd(worth) / sqrt(n))
 
 An attribute that says nothing has a worth of 0 on average, however often it was split on, whether it is a flag or a
-number that each customer has to himself. Those with the lowest z below 1.5 leave, at most a quarter of all at a time,
-and the rest are asked again, for without the noise around them the telling ones tell more. An attribute is kept that is
-worth something to the churn head or to the value head. Beside it stand the twenty features made of events that boosters
-gain most by: what these say already, an attribute need not.
+number that each customer has to himself. Those at or below 0 leave, and the lowest of those below 1.5, a quarter of all
+at a time; the rest are asked again, for without the noise around them the telling ones tell more. An attribute is kept
+that is worth something to the churn head or to the value head. Beside it stand the twenty features made of events that
+boosters gain most by: what these say already, an attribute need not.
 
 One row is drawn per customer: on several dates of the same customer a number that is only his would be learned by
 heart, and look as if it said something.
@@ -100,7 +100,7 @@ def one_row_a_customer(rows: Rows, seed: int) -> Rows:
 
 
 def leaving(worth: dict[str, float]) -> set[str]:
-    """Which leave next: the lowest below 1.5, a quarter of all at most, but one at least.
+    """Which leave next: those at or below 0, and of those below 1.5 the lowest, up to a quarter of all.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ def leaving(worth: dict[str, float]) -> set[str]:
         z of each attribute that is left.
     """
     silent = sorted((name for name, z in worth.items() if z < LEAST_Z), key=lambda name: (worth[name], name))
-    return set(silent[: int(np.ceil(MOST_LEAVING * len(worth)))])
+    lowest = silent[: int(np.ceil(MOST_LEAVING * len(worth)))]
+    return {*lowest, *(name for name in silent if worth[name] <= 0)}
 
 
 def _telling(design: Design, matrix: FloatArray, asked: Asked, attributes: Sequence[str], growing: Growing) -> set[str]:
@@ -142,7 +143,7 @@ def _most_telling(design: Design, matrix: FloatArray, asked: Asked, growing: Gro
 
 
 def worth_of(matrix: FloatArray, asked: Asked, places: Sequence[int], growing: Growing) -> FloatArray:
-    """Z of what some columns are worth to rows that the boosters have not seen, shape (places,); see the module.
+    """How sure it is that columns are worth something to rows that the boosters have not seen: z, shape (places,).
 
     Parameters
     ----------
@@ -167,11 +168,13 @@ def worth_of(matrix: FloatArray, asked: Asked, places: Sequence[int], growing: G
         boosters = fit_trees(train, asked.objective, growing, rounds=(ROUNDS,))
         rows, outcomes = matrix[held].copy(), asked.target[held]
         as_is = asked.losses(outcomes, boosters.raw(rows, threads=growing.threads))
+        read = {node.feature for booster in boosters.boosters for tree in booster.trees for node in tree.nodes}
         for at, place in enumerate(places):
             own = rows[:, place].copy()
             for _ in range(DRAWS):
                 rows[:, place] = rng.permutation(own)
-                worth[held, at] += asked.losses(outcomes, boosters.raw(rows, threads=growing.threads)) - as_is
+                if place in read:
+                    worth[held, at] += asked.losses(outcomes, boosters.raw(rows, threads=growing.threads)) - as_is
             rows[:, place] = own
     spread: FloatArray = worth.std(axis=0) / np.sqrt(len(matrix))
     z: FloatArray = np.divide(worth.mean(axis=0), spread, out=np.zeros(len(places)), where=spread > 0)
