@@ -8,10 +8,11 @@ a customer, and x' the same with the attribute of another of them ::
     worth_i = mean over draws of l(x'_i) - l(x_i),   z = mean(worth) / (sd(worth) / sqrt(n))
 
 An attribute that says nothing has a worth of 0 on average, however often it was split on, whether it is a flag or a
-number that each customer has to himself. Those at or below 0 leave, and the lowest of those below 1.5, a quarter of all
-at a time; the rest are asked again, for without the noise around them the telling ones tell more. An attribute is kept
-that is worth something to the churn head or to the value head. Beside it stand the twenty features made of events that
-boosters gain most by: what these say already, an attribute need not.
+number that each customer has to himself. Those with the lowest z below 1.5 leave, at most a quarter of all at a time,
+and the rest are asked again, in other folds and by other draws: without the noise around them the telling ones tell
+more, and who was lucky is not lucky each time. An attribute is kept that is worth something to the churn head or to the
+value head. Beside it stand the twenty features made of events that boosters gain most by: what these say already, an
+attribute need not.
 
 One row is drawn per customer: on several dates of the same customer a number that is only his would be learned by
 heart, and look as if it said something.
@@ -100,7 +101,7 @@ def one_row_a_customer(rows: Rows, seed: int) -> Rows:
 
 
 def leaving(worth: dict[str, float]) -> set[str]:
-    """Which leave next: those at or below 0, and of those below 1.5 the lowest, up to a quarter of all.
+    """Which leave next: the lowest below 1.5, a quarter of all at most, but one at least.
 
     Parameters
     ----------
@@ -108,8 +109,7 @@ def leaving(worth: dict[str, float]) -> set[str]:
         z of each attribute that is left.
     """
     silent = sorted((name for name, z in worth.items() if z < LEAST_Z), key=lambda name: (worth[name], name))
-    lowest = silent[: int(np.ceil(MOST_LEAVING * len(worth)))]
-    return {*lowest, *(name for name in silent if worth[name] <= 0)}
+    return set(silent[: int(np.ceil(MOST_LEAVING * len(worth)))])
 
 
 def _telling(design: Design, matrix: FloatArray, asked: Asked, attributes: Sequence[str], growing: Growing) -> set[str]:
@@ -121,7 +121,8 @@ def _telling(design: Design, matrix: FloatArray, asked: Asked, attributes: Seque
         columns = matrix[:, [design.names.index(name) for name in names]]
         categories = tuple(place for place, name in enumerate(names) if name in design.categories)
         places = [place for place, name in enumerate(names) if name in left]
-        z = worth_of(columns, asked, places, replace(growing, categories=categories))
+        growing = replace(growing, categories=categories, seeds=(growing.seeds[0] + 1,))
+        z = worth_of(columns, asked, places, growing)
         gone = leaving(dict(zip([names[place] for place in places], z.tolist(), strict=True)))
         if not gone:
             return left
