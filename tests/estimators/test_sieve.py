@@ -11,7 +11,7 @@ from churn_value.estimators import sieve
 from churn_value.estimators.binned import dataset
 from churn_value.estimators.design import Design
 from churn_value.estimators.rows import Rows, rows_of
-from churn_value.estimators.sieve import Asked, leaving, one_row_a_customer, sifted, worth_of
+from churn_value.estimators.sieve import Asked, leaving, one_row_a_customer, sifted, turns_of, worth_of
 from churn_value.estimators.trees import Growing, Objective, TreeParams, lightgbm_gains
 
 
@@ -61,24 +61,32 @@ def growing(seed=1):
 
 
 def test_the_lowest_below_the_bound_leave_a_quarter_of_all_at_a_time_and_one_at_least():
-    worth = {"a": 5.0, "b": 0.1, "c": 1.4, "d": 1.5, "e": 0.5, "f": 9.0, "g": 3.0, "h": 4.0}
+    worth = {"a": 5.0, "b": 0.1, "c": 2.4, "d": 2.5, "e": 0.5, "f": 9.0, "g": 3.0, "h": 4.0}
     assert leaving(worth) == {"b", "e"}
     assert leaving({name: worth[name] for name in "acdfgh"}) == {"c"}
     assert leaving({name: worth[name] for name in "adfgh"}) == set()
     assert leaving({}) == set()
 
 
-def test_every_turn_asks_in_other_folds_and_by_other_draws(monkeypatch):
+def test_every_step_and_every_turn_of_it_ask_in_other_folds_and_by_other_draws(monkeypatch):
     seeds = []
+    once = sieve._worth
 
     def asked(matrix, asked, places, growing):
         seeds.append(growing.seeds[0])
-        return worth_of(matrix, asked, places, growing)
+        return once(matrix, asked, places, growing)
 
-    monkeypatch.setattr(sieve, "worth_of", asked)
+    monkeypatch.setattr(sieve, "_worth", asked)
     kept(customers(400, 5), with_value=False)
-    assert len(seeds) > 1
+    assert len(seeds) >= 8
     assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize(
+    ("number", "turns"), [(1, 4), (5_000, 4), (5_001, 3), (6_667, 2), (10_000, 2), (10_001, 1), (20_000, 1), (10**6, 1)]
+)
+def test_few_customers_are_asked_four_times_and_many_once(number, turns):
+    assert turns_of(number) == turns
 
 
 def test_of_equal_worth_the_first_by_name_leave():
@@ -127,8 +135,9 @@ def test_a_flag_that_says_something_stays_beside_numbers_that_say_nothing():
     assert len(stayed) <= 4
 
 
-def test_attributes_that_say_something_of_either_head_stay_and_the_others_go():
-    assert kept(customers(1_500, 0)).names == ("orders", "attr_plan", "attr_age")
+@pytest.mark.parametrize("seed", range(8))
+def test_attributes_that_say_something_of_either_head_stay_and_the_others_go(seed):
+    assert kept(customers(1_500, seed)).names == ("orders", "attr_plan", "attr_age")
 
 
 def test_without_amounts_what_only_spending_knows_goes_too():
@@ -141,7 +150,7 @@ def test_a_number_that_is_only_one_customers_is_not_learned_by_heart_over_many_d
 
 
 def test_only_kept_categories_have_codes():
-    assert set(kept(customers(1_500, 0)).categories) == {"attr_plan"}
+    assert set(kept(customers(1_500, 3)).categories) == {"attr_plan"}
 
 
 def test_a_feature_made_of_events_is_never_left_out():
@@ -164,7 +173,7 @@ def test_one_row_a_customer_keeps_every_customer_once():
     assert len(np.unique(few.days)) > 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_what_is_kept_does_not_depend_on_threads_and_is_a_part_of_the_design(seed):
     frame = customers(200, seed)
@@ -175,8 +184,14 @@ def test_what_is_kept_does_not_depend_on_threads_and_is_a_part_of_the_design(see
     assert set(one.names) <= set(design.names)
 
 
-def test_noise_rarely_passes():
-    """Some one in eight passes: z is above 1.5 once in 15 times, and two heads ask."""
-    passed = [set(kept(customers(800, 100 + seed), seed=seed).names) for seed in range(15)]
-    assert sum(len({"attr_lucky_number", "attr_colour"} & names) for names in passed) <= 5
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_rarely_passes(seed):
+    names = kept(customers(800, 100 + seed), seed=seed).names
+    assert not {"attr_lucky_number", "attr_colour"} & set(names)
+
+
+def test_noise_passes_about_once_in_fifty():
+    """In 50 worlds .9 % of columns of noise passed a head; of 20 that two heads ask, more than two do once in 200."""
+    passed = [set(kept(customers(600, 200 + seed), seed=seed).names) for seed in range(10)]
+    assert sum(len({"attr_lucky_number", "attr_colour"} & names) for names in passed) <= 2
     assert all("attr_plan" in names for names in passed)

@@ -5,14 +5,15 @@ them. A booster splits on such a column now and then, and its contribution is sm
 So each attribute is asked for what it is worth to customers that the boosters have not seen. With l(x) the loss of such
 a customer, and x' the same with the attribute of another of them ::
 
-    worth_i = mean over draws of l(x'_i) - l(x_i),   z = mean(worth) / (sd(worth) / sqrt(n))
+    worth_i = mean over turns of l(x'_i) - l(x_i),   z = mean(worth) / (sd(worth) / sqrt(n))
 
 An attribute that says nothing has a worth of 0 on average, however often it was split on, whether it is a flag or a
-number that each customer has to himself. Those with the lowest z below 1.5 leave, at most a quarter of all at a time,
-and the rest are asked again, in other folds and by other draws: without the noise around them the telling ones tell
-more, and who was lucky is not lucky each time. An attribute is kept that is worth something to the churn head or to the
-value head. Beside it stand the twenty features made of events that boosters gain most by: what these say already, an
-attribute need not.
+number that each customer has to himself. Where customers are few, all of them take up to four turns, each in other
+folds and by another draw: that takes the luck of the boosters out of the worth, so that the bound can be high enough
+for the luck of the customers. Those with the lowest z below 2.5 leave, at most a quarter of all at a time, and the rest
+are asked again: without the noise around them the telling ones tell more. An attribute is kept that is worth something
+to the churn head or to the value head. Beside it stand the twenty features made of events that boosters gain most by:
+what these say already, an attribute need not.
 
 One row is drawn per customer: on several dates of the same customer a number that is only his would be learned by
 heart, and look as if it said something.
@@ -43,9 +44,10 @@ from churn_value.estimators.rows import Rows
 from churn_value.estimators.trees import Growing, Objective, Sample, TreeParams, fit_trees, lightgbm_gains
 
 ATTRIBUTE = "attr_"
-FOLDS, ROUNDS, DRAWS = 5, 30, 3
+FOLDS, ROUNDS = 5, 30
+MOST_TURNS, MOST_ASKED = 4, 20_000
 MOST_EVENTS = 20
-LEAST_Z = 1.5
+LEAST_Z = 2.5
 MOST_LEAVING = 0.25
 MOST_CUSTOMERS = 20_000
 LARGEST_LOG = 25.0
@@ -101,7 +103,7 @@ def one_row_a_customer(rows: Rows, seed: int) -> Rows:
 
 
 def leaving(worth: dict[str, float]) -> set[str]:
-    """Which leave next: the lowest below 1.5, a quarter of all at most, but one at least.
+    """Which leave next: the lowest below 2.5, a quarter of all at most, but one at least.
 
     Parameters
     ----------
@@ -164,22 +166,35 @@ def worth_of(matrix: FloatArray, asked: Asked, places: Sequence[int], growing: G
     """
     worth = np.zeros((len(matrix), len(places)))
     rng = np.random.default_rng(growing.seeds[0])
+    for _ in range(turns_of(len(matrix))):
+        worth += _worth(matrix, asked, places, replace(growing, seeds=(int(rng.integers(2**31)),)))
+    spread: FloatArray = worth.std(axis=0) / np.sqrt(len(matrix))
+    z: FloatArray = np.divide(worth.mean(axis=0), spread, out=np.zeros(len(places)), where=spread > 0)
+    return z
+
+
+def turns_of(customers: int) -> int:
+    """How often each customer is asked: four times, but 20,000 questions in all, and once at least."""
+    return max(1, min(MOST_TURNS, MOST_ASKED // customers))
+
+
+def _worth(matrix: FloatArray, asked: Asked, places: Sequence[int], growing: Growing) -> FloatArray:
+    """What each row loses by each column's being dealt out anew among the rows of its fold, shape (rows, places)."""
+    worth = np.zeros((len(matrix), len(places)))
+    rng = np.random.default_rng(growing.seeds[0])
     for held in _held(len(matrix), rng):
-        train = Sample(matrix[~held], asked.target[~held])
-        boosters = fit_trees(train, asked.objective, growing, rounds=(ROUNDS,))
+        boosters = fit_trees(Sample(matrix[~held], asked.target[~held]), asked.objective, growing, rounds=(ROUNDS,))
         rows, outcomes = matrix[held].copy(), asked.target[held]
         as_is = asked.losses(outcomes, boosters.raw(rows, threads=growing.threads))
         read = {node.feature for booster in boosters.boosters for tree in booster.trees for node in tree.nodes}
         for at, place in enumerate(places):
+            if place not in read:
+                continue
             own = rows[:, place].copy()
-            for _ in range(DRAWS):
-                rows[:, place] = rng.permutation(own)
-                if place in read:
-                    worth[held, at] += asked.losses(outcomes, boosters.raw(rows, threads=growing.threads)) - as_is
+            rows[:, place] = rng.permutation(own)
+            worth[held, at] = asked.losses(outcomes, boosters.raw(rows, threads=growing.threads)) - as_is
             rows[:, place] = own
-    spread: FloatArray = worth.std(axis=0) / np.sqrt(len(matrix))
-    z: FloatArray = np.divide(worth.mean(axis=0), spread, out=np.zeros(len(places)), where=spread > 0)
-    return z
+    return worth
 
 
 def _held(rows: int, rng: np.random.Generator) -> Iterator[np.ndarray[tuple[int], np.dtype[np.bool_]]]:
