@@ -62,10 +62,11 @@ def growing(seed=1):
 
 def test_the_lowest_below_the_bound_leave_a_quarter_of_all_at_a_time_and_one_at_least():
     worth = {"a": 5.0, "b": 0.1, "c": 2.4, "d": 2.5, "e": 0.5, "f": 9.0, "g": 3.0, "h": 4.0}
-    assert leaving(worth) == {"b", "e"}
-    assert leaving({name: worth[name] for name in "acdfgh"}) == {"c"}
-    assert leaving({name: worth[name] for name in "adfgh"}) == set()
-    assert leaving({}) == set()
+    assert leaving(worth, 2.5) == {"b", "e"}
+    assert leaving({name: worth[name] for name in "acdfgh"}, 2.5) == {"c"}
+    assert leaving({name: worth[name] for name in "adfgh"}, 2.5) == set()
+    assert leaving({"a": 0.0, "b": -0.1, "c": 0.1}, 0.0) == {"b"}
+    assert leaving({}, 2.5) == set()
 
 
 def test_every_step_and_every_turn_of_it_ask_in_other_folds_and_by_other_draws(monkeypatch):
@@ -90,7 +91,7 @@ def test_few_customers_are_asked_four_times_and_many_once(number, turns):
 
 
 def test_of_equal_worth_the_first_by_name_leave():
-    assert leaving({"d": 1.0, "b": 1.0, "c": 1.0, "a": 1.0, "e": 1.0}) == {"a", "b"}
+    assert leaving({"d": 1.0, "b": 1.0, "c": 1.0, "a": 1.0, "e": 1.0}, 2.5) == {"a", "b"}
 
 
 def test_a_column_that_no_split_is_on_is_worth_nothing_and_one_that_says_it_all_much():
@@ -158,10 +159,44 @@ def test_a_feature_made_of_events_is_never_left_out():
     assert kept(frame).names[0] == "orders"
 
 
-def test_where_attributes_are_all_there_is_they_stay():
-    frame = customers(300, 2)
-    only = Columns((Column("attr_lucky_number"), Column("attr_colour", "category")))
-    assert kept(frame, catalog=only).names == ("attr_lucky_number", "attr_colour")
+SNAPSHOT = Columns(tuple(map(Column, ("attr_says", *(f"attr_number_{place}" for place in range(8))))))
+
+
+def snapshot(number, seed):
+    """One column that says something of eight that do not."""
+    rng = np.random.default_rng(seed)
+    says, *numbers = (rng.normal(size=number) for _ in SNAPSHOT.features)
+    frame = pd.DataFrame({f"attr_number_{place}": column for place, column in enumerate(numbers)})
+    churned = (rng.random(number) < 1 / (1 + np.exp(1.0 - says))).astype(float)
+    ids = [f"c{place:05d}" for place in range(number)]
+    return frame.assign(attr_says=says, customer_id=ids, churned=churned, as_of=pd.Timestamp("2024-01-01"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_snapshot_leave_columns_without_which_the_unseen_are_predicted_better(seed):
+    names = kept(snapshot(1_500, seed), catalog=SNAPSHOT, with_value=False).names
+    assert "attr_says" in names
+    assert len(names) < 6
+
+
+def test_what_says_a_little_stays_in_a_snapshot_and_leaves_beside_events(monkeypatch):
+    worths = {"attr_says": 9.0, "attr_number_0": 1.0, "attr_number_1": 0.0, "attr_number_2": -0.5}
+
+    def asked(matrix, asked, places, growing):
+        return np.array(list(worths.values()))[: len(places)]
+
+    monkeypatch.setattr(sieve, "worth_of", asked)
+    columns = tuple(map(Column, worths))
+    few = snapshot(300, 1)
+    assert kept(few, catalog=Columns(columns), with_value=False).names == tuple(worths)[:3]
+    beside = kept(few.assign(orders=1.0), catalog=Columns((Column("orders"), *columns)), with_value=False)
+    assert beside.names == ("orders", "attr_says")
+
+
+def test_a_snapshot_of_which_nothing_would_be_left_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr(sieve, "worth_of", lambda matrix, asked, places, growing: np.full(len(places), -1.0))
+    frame = snapshot(300, 2)
+    assert kept(frame, catalog=SNAPSHOT, with_value=False).names == tuple(column.name for column in SNAPSHOT.features)
 
 
 def test_one_row_a_customer_keeps_every_customer_once():

@@ -19,8 +19,8 @@ One row is drawn per customer: on several dates of the same customer a number th
 heart, and look as if it said something.
 
 Left-out attributes are no features of the model: they are not asked for, take part in nothing, and the contributions of
-those that stay add up as ever. Snapshots are not sifted: their columns are all there is, somebody chose them to predict
-with, and on `iranian` leaving out one or two of thirteen cost .002 of log-loss.
+those that stay add up as ever. The columns of a snapshot are all there is, and somebody chose them to predict with:
+there only those leave without which unseen customers are predicted better, z below 0.
 
 References
 ----------
@@ -47,7 +47,7 @@ ATTRIBUTE = "attr_"
 FOLDS, ROUNDS = 5, 30
 MOST_TURNS, MOST_ASKED = 4, 20_000
 MOST_EVENTS = 20
-LEAST_Z = 2.5
+LEAST_Z, LEAST_Z_OF_SNAPSHOTS = 2.5, 0.0
 MOST_LEAVING = 0.25
 MOST_CUSTOMERS = 20_000
 LARGEST_LOG = 25.0
@@ -63,7 +63,7 @@ class Asked:
 
 
 def sifted(design: Design, rows: Rows, *, with_value: bool, seed: int, threads: int) -> Design:
-    """The design without the attributes that are worth nothing.
+    """The design without the attributes that are worth nothing; as it is where nothing would be left.
 
     Parameters
     ----------
@@ -76,14 +76,20 @@ def sifted(design: Design, rows: Rows, *, with_value: bool, seed: int, threads: 
     seed, threads
         Of the draws; for the boosters, where it changes nothing.
     """
-    attributes = [name for name in design.names if name.startswith(ATTRIBUTE)]
-    if len(attributes) in (0, len(design.names)):
+    attributes = _attributes(design)
+    if not attributes:
         return design
+    least = LEAST_Z if len(attributes) < len(design.names) else LEAST_Z_OF_SNAPSHOTS
     few = one_row_a_customer(rows, seed)
     kept: set[str] = set()
     for one in _asked(few, with_value=with_value):
-        kept |= _telling(design, few.matrix, one, attributes, Growing(TreeParams(), (), (seed,), threads))
-    return _without(design, set(attributes) - kept)
+        kept |= _telling(design, few.matrix, one, Growing(TreeParams(), (), (seed,), threads), least)
+    gone = attributes - kept
+    return _without(design, gone) if len(gone) < len(design.names) else design
+
+
+def _attributes(design: Design) -> set[str]:
+    return {name for name in design.names if name.startswith(ATTRIBUTE)}
 
 
 def _asked(rows: Rows, *, with_value: bool) -> list[Asked]:
@@ -102,37 +108,43 @@ def one_row_a_customer(rows: Rows, seed: int) -> Rows:
     return rows.where(np.sort(drawn[np.sort(first)[:MOST_CUSTOMERS]]))
 
 
-def leaving(worth: dict[str, float]) -> set[str]:
-    """Which leave next: the lowest below 2.5, a quarter of all at most, but one at least.
+def leaving(worth: dict[str, float], least: float) -> set[str]:
+    """Which leave next: the lowest below a bound, a quarter of all at most, but one at least.
 
     Parameters
     ----------
     worth
         z of each attribute that is left.
+    least
+        The bound: 2.5 beside features made of events, 0 where attributes are all there is.
     """
-    silent = sorted((name for name, z in worth.items() if z < LEAST_Z), key=lambda name: (worth[name], name))
+    silent = sorted((name for name, z in worth.items() if z < least), key=lambda name: (worth[name], name))
     return set(silent[: int(np.ceil(MOST_LEAVING * len(worth)))])
 
 
-def _telling(design: Design, matrix: FloatArray, asked: Asked, attributes: Sequence[str], growing: Growing) -> set[str]:
+def _telling(design: Design, matrix: FloatArray, asked: Asked, growing: Growing, least: float) -> set[str]:
     """Attributes that stay when those that are worth nothing have left, step by step."""
     beside = _most_telling(design, matrix, asked, growing)
-    left = set(attributes)
-    while True:
+    left = _attributes(design)
+    while left:
         names = [name for name in design.names if name in left or name in beside]
         columns = matrix[:, [design.names.index(name) for name in names]]
         categories = tuple(place for place, name in enumerate(names) if name in design.categories)
         places = [place for place, name in enumerate(names) if name in left]
         growing = replace(growing, categories=categories, seeds=(growing.seeds[0] + 1,))
         z = worth_of(columns, asked, places, growing)
-        gone = leaving(dict(zip([names[place] for place in places], z.tolist(), strict=True)))
+        gone = leaving(dict(zip([names[place] for place in places], z.tolist(), strict=True)), least)
         if not gone:
-            return left
+            break
         left -= gone
+    return left
 
 
 def _most_telling(design: Design, matrix: FloatArray, asked: Asked, growing: Growing) -> set[str]:
     """The features made of events that boosters gain most by: what they do not say, attributes may."""
+    events = [place for place, name in enumerate(design.names) if name not in _attributes(design)]
+    if not events:
+        return set()
     gains = lightgbm_gains(
         dataset(matrix, asked.target, design.category_places),
         growing.params,
@@ -141,7 +153,6 @@ def _most_telling(design: Design, matrix: FloatArray, asked: Asked, growing: Gro
         seed=growing.seeds[0],
         threads=growing.threads,
     )
-    events = [place for place, name in enumerate(design.names) if not name.startswith(ATTRIBUTE)]
     return {design.names[place] for place in sorted(events, key=lambda place: -gains[place])[:MOST_EVENTS]}
 
 
