@@ -1,19 +1,19 @@
 """The answer for one customer: what batch tables hold and the service returns.
 
-Plain frozen dataclasses, because a base of a million customers makes a million of them; their JSON and its schema
+Plain dataclasses, because a base of a million customers makes a million of them; their JSON and its schema
 come from pydantic. Amounts are in currency units, shares and probabilities 0 to 1, sub-scores 0 to 100, percentiles 1
 to 100.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from churn_value.scoring.answer_tiers import Levers, Tier
+from churn_value.scoring.part import part
 from churn_value.scoring.portrait_parts import Portrait
 
 SCHEMA_VERSION = "1.0"
@@ -24,7 +24,7 @@ WarningCode = Literal[
 Importance = Literal["high", "medium", "low"]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class ModelName:
     """Which model answered."""
 
@@ -33,7 +33,7 @@ class ModelName:
     trained_through: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class PolicyName:
     """Which policy placed the customer."""
 
@@ -42,7 +42,7 @@ class PolicyName:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Interval:
     """Prediction interval of the value [currency units]."""
 
@@ -51,7 +51,7 @@ class Interval:
     upper: float
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Value:
     """What the customer will be worth within the horizon [currency units]."""
 
@@ -64,7 +64,7 @@ class Value:
     band: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Churn:
     """Whether the customer will leave within the horizon."""
 
@@ -76,7 +76,7 @@ class Churn:
     band: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Scores:
     """Sub-scores 0 to 100; null where nothing is known, and then the weight was shared out."""
 
@@ -89,7 +89,7 @@ class Scores:
     weight_shared_out: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class ValueAtRisk:
     """Churn probability × value if retained, on the value's horizon [currency units]."""
 
@@ -97,7 +97,7 @@ class ValueAtRisk:
     basis: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Reason:
     """One driver of one head: a group of features that belong together, and its sum of exact contributions.
 
@@ -118,7 +118,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Reasons:
     """Reasons of both heads, largest first; `value` is empty for models without a value head."""
 
@@ -126,7 +126,7 @@ class Reasons:
     value: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Sum:
     """The books of a head: ``base + sum_contributions = raw`` on the raw scale, before calibration."""
 
@@ -136,7 +136,7 @@ class Sum:
     raw: float
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Explain:
     """The books of both heads."""
 
@@ -144,7 +144,7 @@ class Explain:
     value: Sum | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Action:
     """Something to do for the customer; priority 1 comes first, `about` names items that suit the customer."""
 
@@ -157,7 +157,7 @@ class Action:
     about: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Disagreement:
     """Two judgements of the customer that point apart: rule and model, or value and satisfaction."""
 
@@ -165,7 +165,7 @@ class Disagreement:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class InputWarning:
     """Something about the input that makes the answer weaker, or impossible."""
 
@@ -173,7 +173,7 @@ class InputWarning:
     field: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Answer:
     """Everything about one customer; parts that cannot be known are null."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from churn_value.scoring.part import part
 
-@dataclass(frozen=True, slots=True)
+
+@part
 class NextTier:
     """The next better tier and the points missing to it: of the percentile, or of the share of value."""
 
@@ -15,7 +16,7 @@ class NextTier:
     gap: float
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class TierEntered:
     """A tier of the past, or the present one, and the day it was entered."""
 
@@ -23,7 +24,7 @@ class TierEntered:
     since: date | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class TierOverride:
     """Why, by whom and until when (last day included) a tier was set by hand."""
 
@@ -32,7 +33,7 @@ class TierOverride:
     expires: date
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Tier:
     """The tier; `rank` 1 is best, `since` the day it was entered, `held_by` what kept it from changing.
 
@@ -54,7 +55,7 @@ class Tier:
     history: tuple[TierEntered, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Move:
     """Something that would lead into a better tier, and what the changed customer was scored with.
 
@@ -71,7 +72,7 @@ class Move:
     expected_value: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Levers:
     """What would move the tier, the least first; `text` says so too when nothing within reach does."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
+from churn_value.scoring.part import part
 
-@dataclass(frozen=True, slots=True)
+
+@part
 class Labelled:
     """A code and its text in the language asked for."""
 
@@ -14,7 +15,7 @@ class Labelled:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class RfmScores:
     """Recency, frequency, monetary, each 1 to 5, and the segment they make."""
 
@@ -25,7 +26,7 @@ class RfmScores:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Rhythm:
     """The customer's own pace of purchases."""
 
@@ -35,7 +36,7 @@ class Rhythm:
     overdue_days: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Attribute:
     """What is on record about the customer: an attribute's name, its label and its value."""
 
@@ -44,7 +45,7 @@ class Attribute:
     value: float | str
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Profile:
     """How long the customer is known, and the attributes that are known."""
 
@@ -52,7 +53,7 @@ class Profile:
     attributes: tuple[Attribute, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Preferred:
     """A category or channel and its share of all lines bought, 0 to 1."""
 
@@ -60,7 +61,7 @@ class Preferred:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class NextBest:
     """An item the customer is likely to buy soon: probability, and whether it would be a repeat purchase."""
 
@@ -69,7 +70,7 @@ class NextBest:
     bought_before: bool
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Satisfaction:
     """How content the customer is: index 0 to 100, where it is heading, and what is unresolved; null is not known."""
 
@@ -79,7 +80,7 @@ class Satisfaction:
     never_asked: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class PaymentDiscipline:
     """How bills are paid: sub-score 0 to 100, shares late and overdue 0 to 1, mean days late."""
 
@@ -89,7 +90,7 @@ class PaymentDiscipline:
     days_late_mean: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Portrait:
     """Who the customer is, in a few words; parts that cannot be known are null, not empty."""
 
