@@ -34,7 +34,7 @@ class JoinConfig(_Strict):
     path: str
     on: dict[str, str] = Field(min_length=1, description="this table's column: the other file's column")
     columns: list[str] = Field(default_factory=list, description="columns to bring; empty brings all")
-    null_values: dict[str, list[str]] = Field(default_factory=dict)
+    null_values: dict[str, list[str]] = Field(default_factory=dict, description="its column: texts that mean null")
 
 
 class TableConfig(_Strict):
@@ -50,6 +50,11 @@ class TableConfig(_Strict):
     constants: dict[str, str | int | float | bool] = Field(default_factory=dict)
     null_values: dict[str, list[str]] = Field(default_factory=dict, description="source column: texts that mean null")
     joins: list[JoinConfig] = Field(default_factory=list)
+    time_formats: dict[str, str] = Field(
+        default_factory=dict,
+        description="source column, or one that is joined: how its times are written where not by ISO 8601, as in "
+        "'%d/%m/%Y %H:%M' or '%Y年%m月%d日', or unix_s, unix_ms, unix_us",
+    )
     attributes: Literal["all"] | list[str] = Field(
         default="all", description="customers and snapshots: which other source columns become attributes"
     )

@@ -34,7 +34,7 @@ _ZONED = dt.Timestamp(timezone="UTC")
 _NAIVE = dt.Timestamp()
 
 
-def _engine_function(name: str, takes: tuple[dt.DataType, dt.DataType], gives: dt.DataType) -> Callable[..., Any]:
+def engine_function(name: str, takes: tuple[dt.DataType, dt.DataType], gives: dt.DataType) -> Callable[..., Any]:
     """Function of the engine that Ibis has no word for."""
 
     def declared(first: Any, second: Any) -> Any:
@@ -45,9 +45,9 @@ def _engine_function(name: str, takes: tuple[dt.DataType, dt.DataType], gives: d
 
 
 _MAJOR = dt.Decimal(38, MONEY_DECIMALS)
-_clock_at = _engine_function("timezone", (dt.string, _ZONED), _NAIVE)
-_instant_of = _engine_function("timezone", (dt.string, _NAIVE), _ZONED)
-_round_even = _engine_function("round_even", (_MAJOR, dt.int32), dt.Decimal(38, 0))
+_clock_at = engine_function("timezone", (dt.string, _ZONED), _NAIVE)
+_instant_of = engine_function("timezone", (dt.string, _NAIVE), _ZONED)
+_round_even = engine_function("round_even", (_MAJOR, dt.int32), dt.Decimal(38, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +191,17 @@ def read_label(source: ir.Value, positive: str | None) -> Reading:
     return Reading(is_it.cast("int8"), text.isnull())
 
 
-def _in_range(stamp: ir.TimestampValue) -> ir.TimestampValue:
+def in_range(stamp: ir.TimestampValue) -> ir.TimestampValue:
+    """Stamps that can be meant, null for others."""
     inside = (stamp >= ibis.timestamp(FIRST_STAMP)) & (stamp < ibis.timestamp(LAST_STAMP))
     return ibis.ifelse(inside, stamp, ibis.null("timestamp(6)"))
 
 
 def _to_utc(clock: ir.TimestampValue, zone: str | None) -> ir.TimestampValue:
     if zone in (None, "UTC"):
-        return _in_range(clock.cast("timestamp(6)"))
+        return in_range(clock.cast("timestamp(6)"))
     # The range comes first: zones are not defined for every stamp a column can hold.
-    return _clock_at("UTC", _instant_of(zone, _in_range(clock.cast("timestamp")))).cast("timestamp(6)")
+    return _clock_at("UTC", _instant_of(zone, in_range(clock.cast("timestamp")))).cast("timestamp(6)")
 
 
 def _read_time_text(source: ir.StringValue, zone: str | None) -> Reading:
@@ -208,7 +209,7 @@ def _read_time_text(source: ir.StringValue, zone: str | None) -> Reading:
     is_day = text.re_search(_DATE_ONLY)
     has_offset = text.re_search(_WITH_OFFSET) & ~is_day
     clock = _to_utc(text.try_cast("timestamp"), zone)
-    instant = _in_range(_clock_at("UTC", text.try_cast(_ZONED)).cast("timestamp(6)"))
+    instant = in_range(_clock_at("UTC", text.try_cast(_ZONED)).cast("timestamp(6)"))
     stamp = ibis.ifelse(has_offset, instant, clock)
     naive = stamp.notnull() & ~has_offset & ~is_day
     return Reading(stamp, text.isnull(), naive)
@@ -226,7 +227,7 @@ def read_time(source: ir.Value, zone: str | None) -> Reading:
     if kind.is_date():
         return Reading(_to_utc(source.cast("timestamp"), zone), source.isnull())
     if kind.timezone is not None:
-        stamp = _in_range(_clock_at("UTC", source.cast(_ZONED)).cast("timestamp(6)"))
+        stamp = in_range(_clock_at("UTC", source.cast(_ZONED)).cast("timestamp(6)"))
         return Reading(stamp, source.isnull())
     return Reading(_to_utc(source, zone), source.isnull(), source.notnull())
 

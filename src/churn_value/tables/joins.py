@@ -14,7 +14,8 @@ from churn_value.config import JoinConfig
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.casts import as_text
-from churn_value.tables.mapping import ambiguous, near, with_nulls
+from churn_value.tables.mapping import ambiguous, with_nulls
+from churn_value.tables.missing import no_such_column
 from churn_value.tables.sources import opened
 
 
@@ -67,13 +68,7 @@ def _looked_up(raw: ir.Table, other: ir.Table, join: JoinConfig, where: str) -> 
 def _need(column: str, table: ir.Table, where: str) -> None:
     if column not in table.columns:
         known = [name for name in table.columns if name != rows.ROW]
-        raise SchemaError(
-            "the column must be in the file",
-            code="MISSING_COLUMN",
-            where=where,
-            received=column,
-            remedy=near(column, known) or f"the columns are {', '.join(known[:30])}",
-        )
+        raise no_such_column("the column must be in the file", column, known, where)
 
 
 def _check_unique(looked_up: ir.Table, keys: dict[str, tuple[str, str]], join: JoinConfig, where: str) -> None:

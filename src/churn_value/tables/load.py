@@ -26,6 +26,7 @@ from churn_value.tables.reading import Rules
 from churn_value.tables.report import TableReport
 from churn_value.tables.sources import opened
 from churn_value.tables.store import Stored, keep, keep_nothing
+from churn_value.tables.time_formats import with_times
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def _load_table(
                 separator=settings.separator,
             )
             raw = stack.enter_context(looked_up)
+        raw = with_times(raw, settings.time_formats, where)
         mapped = replace(mapped_source(config, name, raw), broken=source.broken)
         stored = keep(connection, mapped, rules, returns=settings.returns, quarantine_dir=quarantine_dir)
     _check_not_empty(stored, where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,6 +14,7 @@ from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.contract import CONTRACT
 from churn_value.tables.derived import compiled, names_in
+from churn_value.tables.missing import MOST_NAMED, near, no_such_column
 from churn_value.tables.reading import Mapped
 from churn_value.tables.specs import Column, TableSpec
 
@@ -95,13 +95,8 @@ def _given(settings: TableConfig, raw: ir.Table, where: str) -> dict[str, ir.Val
     given: dict[str, ir.Value] = {}
     for key, source in settings.columns.items():
         if source not in sources:
-            raise SchemaError(
-                f"the source must have the column that {key} is mapped to",
-                code="MISSING_COLUMN",
-                where=f"{where}.columns.{key}",
-                received=source,
-                remedy=near(source, list(sources)) or f"the columns are {', '.join(list(sources)[:30])}",
-            )
+            rule = f"the source must have the column that {key} is mapped to"
+            raise no_such_column(rule, source, list(sources), f"{where}.columns.{key}")
         given[key] = sources[source]
     for key, text in settings.derived.items():
         given[key] = compiled(text, sources, f"{where}.derived.{key}")
@@ -123,14 +118,8 @@ def with_nulls(raw: ir.Table, null_values: Mapping[str, Sequence[str]], where: s
     """
     for name in null_values:
         if name not in raw.columns:
-            known = list(source_columns(raw))
-            raise SchemaError(
-                "null_values must name columns of the source",
-                code="MISSING_COLUMN",
-                where=f"{where}.null_values",
-                received=name,
-                remedy=near(name, known) or f"the columns are {', '.join(known[:30])}",
-            )
+            rule = "null_values must name columns of the source"
+            raise no_such_column(rule, name, list(source_columns(raw)), f"{where}.null_values")
     replaced = {
         name: ibis.ifelse(raw[name].cast("string").isin(texts), ibis.null(raw[name].type()), raw[name])
         for name, texts in null_values.items()
@@ -195,13 +184,8 @@ def _left_over(
         return {name: value for name, value in free.items() if is_attribute(value) and not PANDAS_INDEX.fullmatch(name)}
     for name in wanted:
         if name not in raw.columns and name not in used:
-            raise SchemaError(
-                "attributes must be columns of the source",
-                code="MISSING_COLUMN",
-                where=f"{where}.attributes",
-                received=name,
-                remedy=near(name, list(free)) or f"the columns are {', '.join(list(free)[:30])}",
-            )
+            rule = "attributes must be columns of the source"
+            raise no_such_column(rule, name, list(free), f"{where}.attributes")
         if name in free and not is_attribute(free[name]):
             raise SchemaError(
                 "attributes must be numbers, texts or booleans",
@@ -266,13 +250,6 @@ def missing_column(column: Column, raw: ir.Table, where: str, *, remedy: str) ->
         f"the table needs {column.name}: {column.en}",
         code="MISSING_COLUMN",
         where=where,
-        received=f"columns {', '.join(names[:30])}",
+        received=f"columns {', '.join(names[:MOST_NAMED])}",
         remedy=f"{close} {remedy}" if close else remedy,
     )
-
-
-def near(word: str, known: list[str]) -> str | None:
-    """Question after the known word closest to one that is not known."""
-    folded = {name.lower().replace(" ", "_"): name for name in known}
-    found = difflib.get_close_matches(word.lower().replace(" ", "_"), list(folded), n=1)
-    return f"did you mean {folded[found[0]]}?" if found else None

@@ -17,6 +17,7 @@ from churn_value.tables.casts import Reading
 from churn_value.tables.csv_files import BrokenRow
 from churn_value.tables.currencies import minor_exponent
 from churn_value.tables.specs import Column, TableSpec
+from churn_value.tables.time_formats import formats_that_read
 
 MIN_ROWS_TO_REFUSE = 10
 MAX_BAD_SHARE = 0.5
@@ -110,7 +111,9 @@ def _reading(column: Column, mapped: Mapped, rules: Rules, rate: ir.Value | None
             code="COLUMN_TYPE",
             where=mapped.where,
             received=f"type {source.type()}",
-            remedy=f"map another source column to {column.name}, or store it as {_NEEDED[column.kind]}",
+            remedy=_remedy(
+                mapped, column, f"map another source column to {column.name}, or store it as {_NEEDED[column.kind]}"
+            ),
         )
     if source.type().is_null():
         source = source.cast("string")
@@ -258,11 +261,23 @@ def _naive(mapped: Mapped, name: str, count: int) -> SchemaError:
 
 
 def _unreadable(mapped: Mapped, name: str, bad: int, filled: int) -> SchemaError:
-    kind = mapped.spec.column(name).kind
+    column = mapped.spec.column(name)
+    kind = column.kind
     return SchemaError(
         f"column {name} must hold {_NEEDED[kind]}",
         code="COLUMN_TYPE",
         where=mapped.where,
         received=f"{bad} of {filled} values that cannot be read",
-        remedy=_REMEDIES.get(kind, f"map another source column to {name}") + _OR_NULL,
+        remedy=_remedy(mapped, column, _REMEDIES.get(kind, f"map another source column to {name}") + _OR_NULL),
     )
+
+
+def _remedy(mapped: Mapped, column: Column, other: str) -> str:
+    """What to do about a column; for times first of all to say how they are written."""
+    source = mapped.columns[column.name]
+    if column.kind not in ("time", "day") or not (source.type().is_string() or source.type().is_numeric()):
+        return other
+    found = formats_that_read(mapped.raw, source)
+    reads = " or ".join(repr(one) for one in found) or "<how they are written, as in '%d/%m/%Y %H:%M'>"
+    every = ", which reads every one of them" if found else ""
+    return f"write time_formats: {{{source.get_name()}: {reads}}}{every}; or {other}"
