@@ -38,7 +38,7 @@ JOBS = (
 def command(
     check: Annotated[bool, typer.Option("--check", help="Only say whether they are current.")] = False,
 ) -> None:
-    """Write the documents that are generated from the code: contract, features, commands."""
+    """Write the documents that are generated from the code: settings, contract, features, commands."""
     for path, content in generated({job.__name__: job.command for job in JOBS}).items():
         current = path.exists() and path.read_text(encoding="utf-8") == content
         if not current and check:

@@ -31,7 +31,7 @@ class _Strict(BaseModel):
 class JoinConfig(_Strict):
     """Columns of another file, looked up row by row; each key may stand there once."""
 
-    path: str
+    path: str = Field(description="file or glob, relative to the data root")
     on: dict[str, str] = Field(min_length=1, description="this table's column: the other file's column")
     columns: list[str] = Field(default_factory=list, description="columns to bring; empty brings all")
     null_values: dict[str, list[str]] = Field(default_factory=dict, description="its column: texts that mean null")
@@ -42,14 +42,19 @@ class TableConfig(_Strict):
 
     path: str = Field(description="file or glob, relative to the data root: .parquet, .csv, or .duckdb with `table`")
     table: str | None = Field(default=None, description="table inside a DuckDB file")
-    separator: str = ","
+    separator: str = Field(default=",", description="what parts the columns of a CSV")
     columns: dict[str, str] = Field(default_factory=dict, description="canonical column: source column")
     derived: dict[str, str] = Field(
-        default_factory=dict, description="canonical column: arithmetic and comparisons over source columns"
+        default_factory=dict,
+        description="canonical column: arithmetic and comparisons over source columns, as in Quantity * `Unit Price`",
     )
-    constants: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    constants: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="canonical column: the same value for every row"
+    )
     null_values: dict[str, list[str]] = Field(default_factory=dict, description="source column: texts that mean null")
-    joins: list[JoinConfig] = Field(default_factory=list)
+    joins: list[JoinConfig] = Field(
+        default_factory=list, description="columns looked up in other files, one after another"
+    )
     time_formats: dict[str, str] = Field(
         default_factory=dict,
         description="source column, or one that is joined: how its times are written where not by ISO 8601, as in "
@@ -59,30 +64,35 @@ class TableConfig(_Strict):
         default="all", description="customers and snapshots: which other source columns become attributes"
     )
     time_zone: str | None = Field(default=None, description="zone of stamps without one, as in 'Europe/London'")
-    returns: Literal["by_return_date", "by_purchase_date"] = "by_return_date"
+    returns: Literal["by_return_date", "by_purchase_date"] = Field(
+        default="by_return_date", description="purchases: which day a return lowers the amount of"
+    )
     late_after_days: PositiveDays = Field(default=7, description="known_at this much after event_time counts as late")
 
 
 class ChurnConfig(_Strict):
     """What churn means here."""
 
-    definition: ChurnDefinition = "no_purchase"
+    definition: ChurnDefinition = Field(
+        default="no_purchase",
+        description="nothing bought, no visit or the contract ended within the horizon; or a label",
+    )
     positive: str | None = Field(default=None, description="label: the text of the source that means churned")
 
 
 class CohortConfig(_Strict):
     """Who is on the spine at an as_of."""
 
-    rule: CohortRule = "purchased"
+    rule: CohortRule = Field(default="purchased", description="who had bought, visited or had a contract; or everyone")
     lookback_days: PositiveDays | None = Field(default=None, description="only within this many days; null: ever")
 
 
 class AsOfDates(_Strict):
     """Dates given by hand instead of planned from the span of the data."""
 
-    train: tuple[date, ...] = Field(min_length=1)
-    calibration: tuple[date, ...] = Field(min_length=1)
-    test: tuple[date, ...] = Field(min_length=1)
+    train: tuple[date, ...] = Field(min_length=1, description="the parts of the heads are fitted on")
+    calibration: tuple[date, ...] = Field(min_length=1, description="their weights and the calibration are learned on")
+    test: tuple[date, ...] = Field(min_length=1, description="the model is judged on")
     refit: tuple[date, ...] = Field(
         default=(), description="between train and calibration: only the shipped model is fitted on them"
     )
@@ -91,14 +101,14 @@ class AsOfDates(_Strict):
 class DatesConfig(_Strict):
     """Which as_of dates a model is fitted, calibrated and tested on."""
 
-    as_of: AsOfDates | None = None
+    as_of: AsOfDates | None = Field(default=None, description="the dates themselves; null: planned")
     observed_through: date | None = Field(
         default=None, description="first day not observed; null: after the last event"
     )
     step_days: PositiveDays | None = Field(default=None, description="null: a third of the horizon")
     min_history_days: PositiveDays | None = Field(default=None, description="null: a third of the horizon, 28 at least")
-    max_train_dates: Annotated[int, Field(ge=1, le=60)] = 12
-    calibration_dates: Annotated[int, Field(ge=1, le=12)] = 1
+    max_train_dates: Annotated[int, Field(ge=1, le=60)] = Field(default=12, description="the newest ones are kept")
+    calibration_dates: Annotated[int, Field(ge=1, le=12)] = Field(default=1, description="before the test date")
     learned_days: PositiveDays | None = Field(
         default=None,
         description="outcome window learned on; null: horizon_days, or the longest one a short history allows",
@@ -108,11 +118,13 @@ class DatesConfig(_Strict):
 class TuningConfig(_Strict):
     """Budget and seed of the search, for each head."""
 
-    trials: Annotated[int, Field(ge=0, le=10_000)] = 25
-    time_budget_s: Annotated[float, Field(gt=0)] = 90.0
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
-    seeds_averaged: Annotated[int, Field(ge=1, le=10)] = 2
-    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    trials: Annotated[int, Field(ge=0, le=10_000)] = Field(default=25, description="0: the defaults are taken")
+    time_budget_s: Annotated[float, Field(gt=0)] = Field(default=90.0, description="after which no trial begins [s]")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(default=7, description="of everything that is drawn")
+    seeds_averaged: Annotated[int, Field(ge=1, le=10)] = Field(
+        default=2, description="boosters are means over so many seeds"
+    )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(default=2, description="of LightGBM and of the engine")
     max_train_rows: Annotated[int, Field(ge=1_000)] = Field(
         default=200_000, description="more are thinned by customer; the other folds never are"
     )
@@ -121,39 +133,43 @@ class TuningConfig(_Strict):
 class IntervalConfig(_Strict):
     """The prediction interval of the value head."""
 
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.8, description="share of values that lie within")
 
 
 class GateConfig(_Strict):
     """When a challenger may become champion; every condition is on the test rows."""
 
-    min_test_rows: Annotated[int, Field(ge=1)] = 200
-    min_churners: Annotated[int, Field(ge=1)] = 30
-    max_calibration_error: Annotated[float, Field(gt=0, le=1)] = 0.08
+    min_test_rows: Annotated[int, Field(ge=1)] = Field(default=200, description="to judge by")
+    min_churners: Annotated[int, Field(ge=1)] = Field(default=30, description="among them")
+    max_calibration_error: Annotated[float, Field(gt=0, le=1)] = Field(default=0.08, description="of 15 bins")
     max_total_bias: Annotated[float, Field(gt=0)] = Field(default=0.35, description="|predicted / actual - 1|")
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        default=0.95, description="of the bootstrap intervals that models are compared by"
+    )
 
 
 class Config(_Strict):
     """A company's whole configuration."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
-    horizon_days: PositiveDays = 90
-    churn: ChurnConfig = ChurnConfig()
-    cohort: CohortConfig = CohortConfig()
-    tables: dict[str, TableConfig]
-    dates: DatesConfig = DatesConfig()
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")] = Field(description="of model, runs and folders")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
+        default="USD", description="that all amounts are brought to"
+    )
+    horizon_days: PositiveDays = Field(default=90, description="how far ahead value and churn are predicted")
+    churn: ChurnConfig = Field(default=ChurnConfig(), description="what churn means")
+    cohort: CohortConfig = Field(default=CohortConfig(), description="who is scored")
+    tables: dict[str, TableConfig] = Field(description="canonical table: where it comes from")
+    dates: DatesConfig = Field(default=DatesConfig(), description="which dates are learned from")
     windows_days: tuple[PositiveDays, ...] | None = Field(default=None, description="null: from the customers' rhythm")
-    interval: IntervalConfig = IntervalConfig()
-    tuning: TuningConfig = TuningConfig()
-    gate: GateConfig = GateConfig()
+    interval: IntervalConfig = Field(default=IntervalConfig(), description="of the value")
+    tuning: TuningConfig = Field(default=TuningConfig(), description="budget of the search")
+    gate: GateConfig = Field(default=GateConfig(), description="when a challenger may become champion")
     policy: str = Field(default="policy/retail.yaml", description="policy file, relative to this YAML's folder")
     tier_overrides: str | None = Field(
         default=None, description="CSV below the data root: customer_id, tier, reason, owner, expires (last day)"
     )
     rates: dict[str, float] = Field(default_factory=dict, description="currency code: units of `currency` per unit")
-    expires_after_days: PositiveDays = 7
+    expires_after_days: PositiveDays = Field(default=7, description="an answer is called stale so long after its as_of")
     source_file: Path | None = Field(default=None, exclude=True)
 
     @field_validator("windows_days")

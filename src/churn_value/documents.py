@@ -1,4 +1,4 @@
-"""Documents that are generated from the code: the contract, the feature dictionary, every job's help."""
+"""Documents that are generated from the code: settings, contract, feature dictionary, every job's help."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from churn_value.cli import help_text
+from churn_value.config_document import config_markdown
 from churn_value.features.dictionary import full_catalog, rendered
 from churn_value.tables.schema import contract_markdown
 
@@ -32,6 +33,7 @@ def generated(jobs: Mapping[str, Callable[..., object]]) -> Mapping[Path, str]:
     return {
         docs / "tables.md": _CONTRACT["en"] + contract_markdown("en"),
         docs / "tables.zh-CN.md": _CONTRACT["zh"] + contract_markdown("zh"),
+        docs / "configuration.md": config_markdown(),
         docs / "features.md": rendered(full_catalog(), "markdown"),
         docs / "commands.md": _commands(jobs),
     }
