@@ -31,6 +31,7 @@ ROOMS = (
     "campaign",
     "service",
     "cli",
+    "config_document",
     "documents",
 )
 ONLY_IMPORTERS = {"mlflow": "tracking", "bentoml": "service", "optuna": "estimators/tuning"}

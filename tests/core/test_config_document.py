@@ -31,8 +31,7 @@ def test_ranges_defaults_and_places_are_those_of_the_models():
         "| `level` | number above 0 below 1 | `0.8` | share of values that lie within |",
         "| `on` | mapping to text | needed | this table's column: the other file's column |",
         "| `train` | list of date | needed | the parts of the heads are fitted on |",
-        '| `attributes` | `all` or list of text | `"all"` | '
-        "customers and snapshots: which other source columns become attributes |",
+        '| `separator` | text | `","` | what parts the columns of a CSV |',
         "| `max_total_bias` | number above 0 | `0.35` | \\|predicted / actual - 1\\| |",
     ):
         assert line in TEXT.splitlines()
