@@ -29,6 +29,7 @@ from churn_value.tracking.exported import champion_folder_or_refuse
 
 ROOT = Path(__file__).parents[1]
 QUICK_CUSTOMERS = 2_000
+CHUNKS = 10  # of the base, for each process; `pipelines.score` has chunks of 20,480
 
 
 def _base(features: Path, customers: int) -> pd.DataFrame:
@@ -57,9 +58,9 @@ def _prepare(folder: Path, bundle_folder: Path, features: Path, customers: int) 
     _base(features, customers).to_parquet(folder / "base.parquet", row_group_size=5_000)
 
 
-def _run(python: str, way: str, folder: Path) -> dict[str, Any]:
+def _run(python: str, way: str, folder: Path, customers: int) -> dict[str, Any]:
     own = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    command = [python, "-m", "benchmarks.batch_worker", way, str(folder)]
+    command = [python, "-m", "benchmarks.batch_worker", way, str(folder), f"--chunk={customers // CHUNKS}"]
     done = subprocess.run(command, env={**os.environ, **own}, cwd=ROOT, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -80,7 +81,7 @@ def command(
         exported = sized.settings_of(settings, name, trees, folder).exported(name)
         _prepare(folder, champion_folder_or_refuse(exported, name), settings.scored_features(name), number)
         pythons = {"ours": sys.executable, "ours, every core": sys.executable, "shap": peer_python}
-        found = {way: _run(python, way, folder) for way, python in pythons.items()}
+        found = {way: _run(python, way, folder, number) for way, python in pythons.items()}
     theirs = found["shap"]["customers_per_second"]
     ratios = {way: one["customers_per_second"] / theirs for way, one in found.items()}
     told = {"config": name, "customers": number, "trees": trees or "as trained", "ratios": ratios, **found}

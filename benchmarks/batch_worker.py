@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("way", choices=sorted(WAYS))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--chunk", type=int, default=500)
+    parser.add_argument("--chunk", type=int, required=True)
     given = parser.parse_args()
     start = time.perf_counter()
     stamps, peak = [], 0
