@@ -43,6 +43,9 @@ class TableConfig(_Strict):
     path: str = Field(description="file or glob, relative to the data root: .parquet, .csv, or .duckdb with `table`")
     table: str | None = Field(default=None, description="table inside a DuckDB file")
     separator: str = Field(default=",", description="what parts the columns of a CSV")
+    encoding: str = Field(
+        default="utf-8", description="of a CSV and of the CSVs it is joined with, as in gb18030, cp1252 or utf-16"
+    )
     columns: dict[str, str] = Field(default_factory=dict, description="canonical column: source column")
     derived: dict[str, str] = Field(
         default_factory=dict,
@@ -68,6 +71,17 @@ class TableConfig(_Strict):
         default="by_return_date", description="purchases: which day a return lowers the amount of"
     )
     late_after_days: PositiveDays = Field(default=7, description="known_at this much after event_time counts as late")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        # A codec of Python may also turn bytes into bytes, as base64 does; those decode nothing.
+        try:
+            "".encode(value)
+        except LookupError:
+            msg = f"{value!r} is no encoding of text; usual ones are utf-8, gb18030, big5, shift_jis, cp1252, utf-16"
+            raise ValueError(msg) from None
+        return value
 
 
 class ChurnConfig(_Strict):

@@ -1,16 +1,15 @@
 """CSV files: every column as text, broken lines set aside, broken files refused by name.
 
 Ids keep leading zeros because nothing is guessed from the text; `casts` reads each column as what the contract says.
-Files are UTF-8, with or without a byte order mark, comma-separated or as configured, quoted with ``"``; an empty field
-is null.
+Files are UTF-8, with or without a byte order mark, comma-separated, or as their table says, quoted with ``"``; an empty
+field is null.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-import gzip
-import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,30 @@ import duckdb
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
+from churn_value.tables.encodings import OF_GZIP, foreign_lines, in_utf8, is_utf8, not_in, not_utf8, unpacked
 
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SEPARATORS = (",", ";", "\t", "|")
 _PEEK_BYTES = 1 << 20
-_ENCODING_REMEDY = "save the file as UTF-8"
+_HEADER_LINES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFormat:
+    """How a table's CSV files are written.
+
+    Parameters
+    ----------
+    separator
+        Of fields.
+    encoding
+        Codec of Python.
+    """
+
+    separator: str = ","
+    encoding: str = "utf-8"
+
+
+AS_USUAL = CsvFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +61,9 @@ class BrokenRow:
     text: str
 
 
-def load_csv(connection: Any, name: str, files: Sequence[Path], separator: str, where: str) -> tuple[BrokenRow, ...]:
+def load_csv(
+    connection: Any, name: str, files: Sequence[Path], written: CsvFormat, where: str
+) -> tuple[BrokenRow, ...]:
     """Read files with one header into a temporary table of texts, numbered in `rows.ROW`.
 
     Returns
@@ -53,27 +73,31 @@ def load_csv(connection: Any, name: str, files: Sequence[Path], separator: str, 
     Raises
     ------
     SchemaError
-        When a file is not UTF-8, has no or a doubtful header, or a quote that is never closed.
+        When a file is in another encoding, has no or a doubtful header, or a quote that is never closed.
     """
-    header = _one_header(files, separator, where)
+    header = _one_header(files, written, where)
+    try:
+        with in_utf8(files, written.encoding, where) as readable:
+            connection.raw_sql(_reading(name, readable, header, written.separator))
+    except (*OF_GZIP, duckdb.Error) as error:
+        raise _broken(files, where, str(error).splitlines()[0]) from None
+    return _broken_rows(connection, name, files, where)
+
+
+def _reading(name: str, files: Sequence[Path], header: Sequence[str], separator: str) -> str:
     columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
     paths = ", ".join(literal(str(path)) for path in files)
-    query = (
+    return (
         f"CREATE TEMP TABLE {quoted(name)} AS SELECT *, row_number() OVER () AS {quoted(rows.ROW)} "  # noqa: S608
         f"FROM read_csv([{paths}], "
         f"columns = {{{columns}}}, auto_detect = false, header = true, delim = {literal(separator)}, "
         "quote = '\"', escape = '\"', nullstr = '', store_rejects = true, "
         f"rejects_table = {literal(name + '_rejects')}, rejects_scan = {literal(name + '_scans')})"
     )
-    try:
-        connection.raw_sql(query)
-    except duckdb.Error as error:
-        raise _broken(files, where, str(error).splitlines()[0]) from None
-    return _broken_rows(connection, name, files, where)
 
 
-def _one_header(files: Sequence[Path], separator: str, where: str) -> list[str]:
-    headers = {path: read_header(path, separator, where) for path in files}
+def _one_header(files: Sequence[Path], written: CsvFormat, where: str) -> list[str]:
+    headers = {path: read_header(path, written, where) for path in files}
     first = headers[files[0]]
     for path, header in headers.items():
         if header != first:
@@ -87,23 +111,23 @@ def _one_header(files: Sequence[Path], separator: str, where: str) -> list[str]:
     return first
 
 
-def read_header(path: Path, separator: str, where: str) -> list[str]:
+def read_header(path: Path, written: CsvFormat, where: str) -> list[str]:
     """Column names in the first line of a CSV file.
 
     Raises
     ------
     SchemaError
-        When the file is empty or not UTF-8, or a name is empty or stands there twice (capitals do not tell names
-        apart).
+        When the file is empty or in another encoding, or a name is empty or stands there twice (capitals do not tell
+        names apart).
     """
-    text = _decoded(_start(path, where), path, where)
-    header = next(csv.reader(text.splitlines(keepends=True), delimiter=separator), [])
+    text = _decoded(_start(path, where), written.encoding, path, where)
+    header = next(csv.reader(text.splitlines(keepends=True), delimiter=written.separator), [])
     if not header:
         raise SchemaError(
             "a CSV file must begin with its column names", code="EMPTY_FILE", where=where, received=str(path)
         )
-    _check_separator(header, separator, where)
-    _check_names(header, path, where)
+    _check_separator(header, written.separator, where)
+    _check_names(header, path, written.encoding, where)
     return header
 
 
@@ -122,33 +146,35 @@ def _check_separator(header: Sequence[str], separator: str, where: str) -> None:
 
 def _start(path: Path, where: str) -> bytes:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return bytes(file.read(_PEEK_BYTES))
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        with unpacked(path) as file:
+            return file.read(_PEEK_BYTES)
+    except OF_GZIP as error:
         raise _broken([path], where, str(error)) from None
 
 
-def _decoded(start: bytes, path: Path, where: str) -> str:
-    if start.startswith(_UTF16) or b"\x00" in start[:64]:
-        raise _encoding(path, where, "UTF-16 or binary")
-    end = max(start.rfind(b"\n"), start.rfind(b"\r")) + 1
+def _decoded(start: bytes, encoding: str, path: Path, where: str) -> str:
+    """The first lines as text; a character cut in two at the end is left out."""
+    if is_utf8(encoding):
+        return _utf8(start, path, where)
     try:
-        return (start[:end] or start).decode("utf-8-sig", errors="replace" if end else "strict")
+        text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(start)
+    except UnicodeError:  # UTF-16 without a byte order mark
+        raise not_in(path, encoding, 1, where) from None
+    return text.removeprefix("\ufeff")
+
+
+def _utf8(start: bytes, path: Path, where: str) -> str:
+    lines = start.splitlines()[:_HEADER_LINES] or [start]
+    try:
+        lines[0].decode("utf-8")
     except UnicodeDecodeError:
-        raise _encoding(path, where, "other bytes") from None
+        raise not_utf8(lines, path, where) from None
+    if b"\x00" in lines[0]:
+        raise not_utf8(lines, path, where)
+    return start.decode("utf-8-sig", errors="replace")
 
 
-def _encoding(path: Path, where: str, received: str) -> SchemaError:
-    return SchemaError(
-        "a CSV file must be UTF-8",
-        code="CSV_ENCODING",
-        where=where,
-        received=f"{received} in {path}",
-        remedy=_ENCODING_REMEDY,
-    )
-
-
-def _check_names(header: list[str], path: Path, where: str) -> None:
+def _check_names(header: list[str], path: Path, encoding: str, where: str) -> None:
     seen: dict[str, str] = {}
     for name in header:
         if not name.strip():
@@ -156,7 +182,7 @@ def _check_names(header: list[str], path: Path, where: str) -> None:
                 "every column must have a name", code="BAD_HEADER", where=where, received=f"an empty name in {path}"
             )
         if "\ufffd" in name:
-            raise _encoding(path, where, "other bytes in the header")
+            raise not_in(path, encoding, 1, where)
         if name.casefold() in seen:
             raise SchemaError(
                 "column names must differ in more than capitals",
@@ -171,15 +197,26 @@ def _check_names(header: list[str], path: Path, where: str) -> None:
 def _broken_rows(connection: Any, name: str, files: Sequence[Path], where: str) -> tuple[BrokenRow, ...]:
     rejects, scans = quoted(name + "_rejects"), quoted(name + "_scans")
     found = connection.con.execute(
-        f"SELECT file_id, line, any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE') "  # noqa: S608 - quoted
+        f"SELECT file_id, line, any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE'), "  # noqa: S608 - quoted
+        "bool_or(error_type = 'INVALID ENCODING') "
         f"FROM {rejects} GROUP BY file_id, line ORDER BY file_id, line"
     ).fetchall()
     connection.raw_sql(f"DROP TABLE {rejects}")
     connection.raw_sql(f"DROP TABLE {scans}")
-    for _, line, text, is_quote in found:
+    _check_foreign(files, {file_id for file_id, *_, is_encoding in found if is_encoding}, where)
+    for _, line, text, is_quote, _ in found:
         if is_quote and "\n" in text.strip("\r\n"):
             raise _broken(files, where, f"a quote opened in line {line} and closed in no or another line")
-    return tuple(BrokenRow(int(line), text) for _, line, text, _ in found)
+    return tuple(BrokenRow(int(line), text) for _, line, text, *_ in found)
+
+
+def _check_foreign(files: Sequence[Path], file_ids: Collection[int], where: str) -> None:
+    """A few bad bytes are lines to set aside; a file of which no line beyond ASCII is UTF-8 is in another encoding."""
+    for file_id in sorted(file_ids):
+        path = files[file_id]
+        sample = foreign_lines(path)
+        if sample:
+            raise not_utf8(sample, path, where)
 
 
 def _broken(files: Sequence[Path], where: str, received: str) -> SchemaError:

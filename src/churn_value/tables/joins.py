@@ -14,6 +14,7 @@ from churn_value.config import JoinConfig
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.casts import as_text
+from churn_value.tables.csv_files import CsvFormat
 from churn_value.tables.mapping import ambiguous, with_nulls
 from churn_value.tables.missing import no_such_column
 from churn_value.tables.sources import opened
@@ -21,7 +22,7 @@ from churn_value.tables.sources import opened
 
 @contextmanager
 def joined(
-    connection: Any, raw: ir.Table, join: JoinConfig, *, name: str, root: Path, where: str, separator: str
+    connection: Any, raw: ir.Table, join: JoinConfig, *, name: str, root: Path, where: str, written: CsvFormat
 ) -> Iterator[ir.Table]:
     """Rows with the other file's columns; rows without a match get nulls.
 
@@ -32,7 +33,7 @@ def joined(
     SchemaError
         When a key or column is not there, a key stands twice in the other file, or a column name is taken.
     """
-    with opened(connection, name, join.path, root=root, where=where, separator=separator) as source:
+    with opened(connection, name, join.path, root=root, where=where, written=written) as source:
         if source.broken:
             raise SchemaError(
                 "a file that is looked up must be whole",

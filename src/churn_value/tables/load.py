@@ -19,6 +19,7 @@ from churn_value.config import Config
 from churn_value.errors import SchemaError
 from churn_value.tables.attributes import AttributeType
 from churn_value.tables.contract import CONTRACT
+from churn_value.tables.csv_files import CsvFormat
 from churn_value.tables.frames import mapped_frame
 from churn_value.tables.joins import joined
 from churn_value.tables.mapping import mapped_source, with_nulls
@@ -181,6 +182,7 @@ def _load_table(
 ) -> Stored:
     settings = config.tables[name]
     where = f"{config.source_file or config.name}: tables.{name}"
+    written = CsvFormat(settings.separator, settings.encoding)
     with ExitStack() as stack:
         source = stack.enter_context(
             opened(
@@ -190,7 +192,7 @@ def _load_table(
                 root=root,
                 where=where,
                 table=settings.table,
-                separator=settings.separator,
+                written=written,
             )
         )
         raw = with_nulls(source.raw, settings.null_values, where)
@@ -203,7 +205,7 @@ def _load_table(
                 name=f"source_{name}_{number}",
                 root=root,
                 where=place,
-                separator=settings.separator,
+                written=written,
             )
             raw = stack.enter_context(looked_up)
         raw = with_times(raw, settings.time_formats, where)

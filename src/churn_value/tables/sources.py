@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
-from churn_value.tables.csv_files import BrokenRow, load_csv
+from churn_value.tables.csv_files import AS_USUAL, BrokenRow, CsvFormat, load_csv
 
 OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
 UNKNOWN_TO_IBIS: Mapping[str, dt.DataType] = {"TIMESTAMPTZ_NS": dt.Timestamp(timezone="UTC"), "NULL": dt.string}
@@ -42,7 +42,14 @@ class Source:
 
 @contextmanager
 def opened(
-    connection: Any, name: str, path: str, *, root: Path, where: str, table: str | None = None, separator: str = ","
+    connection: Any,
+    name: str,
+    path: str,
+    *,
+    root: Path,
+    where: str,
+    table: str | None = None,
+    written: CsvFormat = AS_USUAL,
 ) -> Iterator[Source]:
     """Source under a temporary name, gone again at the end.
 
@@ -60,8 +67,8 @@ def opened(
         File and key that messages name.
     table
         Table inside a DuckDB file.
-    separator
-        Of CSV fields.
+    written
+        How CSV files are.
 
     Raises
     ------
@@ -74,7 +81,7 @@ def opened(
     with ExitStack() as stack:
         made = "TABLE"
         if kind == ".csv":
-            broken = load_csv(connection, name, files, separator, where)
+            broken = load_csv(connection, name, files, written, where)
         elif kind == ".parquet":
             made = _view_parquet(connection, name, files, where)
         else:
