@@ -63,6 +63,11 @@ class TableConfig(_Strict):
         description="source column, or one that is joined: how its times are written where not by ISO 8601, as in "
         "'%d/%m/%Y %H:%M' or '%Y年%m月%d日', or unix_s, unix_ms, unix_us",
     )
+    number_formats: dict[str, str] = Field(
+        default_factory=dict,
+        description="source column, or one that is joined: how it writes 1234.56, as in '1.234,56', '1 234,56' or "
+        "'$1,234.56'",
+    )
     attributes: Literal["all"] | list[str] = Field(
         default="all", description="customers and snapshots: which other source columns become attributes"
     )

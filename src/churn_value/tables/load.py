@@ -23,6 +23,7 @@ from churn_value.tables.csv_files import CsvFormat
 from churn_value.tables.frames import mapped_frame
 from churn_value.tables.joins import joined
 from churn_value.tables.mapping import mapped_source, with_nulls
+from churn_value.tables.number_formats import with_numbers
 from churn_value.tables.reading import Rules
 from churn_value.tables.report import TableReport
 from churn_value.tables.sources import opened
@@ -209,6 +210,7 @@ def _load_table(
             )
             raw = stack.enter_context(looked_up)
         raw = with_times(raw, settings.time_formats, where)
+        raw = with_numbers(raw, settings.number_formats, where)
         mapped = replace(mapped_source(config, name, raw), broken=source.broken)
         stored = keep(connection, mapped, rules, returns=settings.returns, quarantine_dir=quarantine_dir)
     _check_not_empty(stored, where)

@@ -12,12 +12,11 @@ import ibis
 import ibis.expr.types as ir
 
 from churn_value.errors import ConfigError, SchemaError
-from churn_value.tables import casts
+from churn_value.tables import casts, number_formats, time_formats
 from churn_value.tables.casts import Reading
 from churn_value.tables.csv_files import BrokenRow
 from churn_value.tables.currencies import minor_exponent
 from churn_value.tables.specs import Column, TableSpec
-from churn_value.tables.time_formats import formats_that_read
 
 MIN_ROWS_TO_REFUSE = 10
 MAX_BAD_SHARE = 0.5
@@ -273,11 +272,17 @@ def _unreadable(mapped: Mapped, name: str, bad: int, filled: int) -> SchemaError
 
 
 def _remedy(mapped: Mapped, column: Column, other: str) -> str:
-    """What to do about a column; for times first of all to say how they are written."""
+    """What to do about a column; for times and numbers first of all to say how they are written."""
     source = mapped.columns[column.name]
-    if column.kind not in ("time", "day") or not (source.type().is_string() or source.type().is_numeric()):
+    of_times = column.kind in ("time", "day")
+    if not (source.type().is_string() or (of_times and source.type().is_numeric())):
         return other
-    found = formats_that_read(mapped.raw, source)
-    reads = " or ".join(repr(one) for one in found) or "<how they are written, as in '%d/%m/%Y %H:%M'>"
+    if of_times:
+        setting, found, example = "time_formats", time_formats.formats_that_read(mapped.raw, source), "%d/%m/%Y %H:%M"
+    elif column.kind in ("money", "number"):
+        setting, found, example = "number_formats", number_formats.formats_that_read(mapped.raw, source), "1.234,56"
+    else:
+        return other
+    reads = " or ".join(repr(one) for one in found) or f"<how they are written, as in {example!r}>"
     every = ", which reads every one of them" if found else ""
-    return f"write time_formats: {{{source.get_name()}: {reads}}}{every}; or {other}"
+    return f"write {setting}: {{{source.get_name()}: {reads}}}{every}; or {other}"

@@ -15,9 +15,8 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from churn_value.errors import ConfigError, SchemaError
-from churn_value.tables import rows
 from churn_value.tables.casts import FIRST_STAMP, LAST_STAMP, as_text, engine_function, in_range
-from churn_value.tables.missing import no_such_column
+from churn_value.tables.missing import source_column
 
 UNIX: Mapping[str, int] = MappingProxyType({"unix_s": 10**6, "unix_ms": 10**3, "unix_us": 1})
 """Counts since 1970-01-01T00:00Z, and the microseconds in one."""
@@ -66,10 +65,8 @@ def with_times(raw: ir.Table, formats: Mapping[str, str], where: str) -> ir.Tabl
 
 
 def _column(raw: ir.Table, name: str, written: str, where: str) -> ir.StringValue:
-    if name not in raw.columns or name == rows.ROW:
-        known = [column for column in raw.columns if column != rows.ROW]
-        raise no_such_column("time_formats must name columns of the source", name, known, where)
-    kind = raw[name].type()
+    source = source_column(raw, name, "time_formats", where)
+    kind = source.type()
     if not (kind.is_string() or kind.is_numeric()):
         raise SchemaError(
             "time_formats are for texts and numbers",
@@ -79,7 +76,7 @@ def _column(raw: ir.Table, name: str, written: str, where: str) -> ir.StringValu
             remedy="take the column out of time_formats: its times can be read as they are",
         )
     _check(written, f"{where}.{name}")
-    text = as_text(raw[name])
+    text = as_text(source)
     return ibis.coalesce(iso_text(text, written), text)
 
 
