@@ -144,6 +144,15 @@ def test_the_refusal_of_a_column_says_what_would_read_it(tmp_path, rows, said):
     assert said in str(caught.value)
 
 
+def test_a_few_large_amounts_with_separators_are_not_set_aside_one_by_one(tmp_path):
+    rows = ten("{}.50").replace('"9.50"', '"1,009.50"')
+    with pytest.raises(ChurnValueError, match=r"received 1 of 10 .*amount: '1,234\.56'\}, which reads every") as caught:
+        load(tmp_path, rows, {})
+    assert caught.value.code == "COLUMN_TYPE"
+    assert load(tmp_path, rows, {"amount": "1,234.56"}).reports["purchases"].accepted == 10
+    assert load(tmp_path, rows.replace("1,009.50", "1,09.50"), {}).reports["purchases"].accepted == 9
+
+
 MINOR = st.integers(-(10**14), 10**14) | st.sampled_from([0, 1, -1, 99, 100, 99999, 100000, -100000])
 
 

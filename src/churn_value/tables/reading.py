@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -20,6 +20,7 @@ from churn_value.tables.specs import Column, TableSpec
 
 MIN_ROWS_TO_REFUSE = 10
 MAX_BAD_SHARE = 0.5
+_TIMES, _NUMBERS = ("time", "day"), ("money", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,8 @@ def check_columns(mapped: Mapped, read: Mapping[str, Reading], rules: Rules) -> 
     ------
     SchemaError
         ``NAIVE_TIMESTAMP`` when stamps have neither offset nor time zone; ``COLUMN_TYPE`` when more than half of at
-        least ten values cannot be read.
+        least ten values cannot be read, or fewer and a number format reads all: separators of thousands stand in the
+        largest amounts, and to set these aside would lose the best customers.
     """
     asked = {
         name: reading
@@ -234,7 +236,9 @@ def check_columns(mapped: Mapped, read: Mapping[str, Reading], rules: Rules) -> 
         if reading.naive is not None and rules.time_zone is None and counts[f"{name}__naive"]:
             raise _naive(mapped, name, counts[f"{name}__naive"])
         filled, bad = counts[f"{name}__filled"], counts[f"{name}__bad"]
-        if filled >= MIN_ROWS_TO_REFUSE and bad > MAX_BAD_SHARE * filled:
+        if filled < MIN_ROWS_TO_REFUSE or not bad:
+            continue
+        if bad > MAX_BAD_SHARE * filled or _is_written_otherwise(mapped, mapped.spec.column(name)):
             raise _unreadable(mapped, name, bad, filled)
 
 
@@ -274,15 +278,29 @@ def _unreadable(mapped: Mapped, name: str, bad: int, filled: int) -> SchemaError
 def _remedy(mapped: Mapped, column: Column, other: str) -> str:
     """What to do about a column; for times and numbers first of all to say how they are written."""
     source = mapped.columns[column.name]
-    of_times = column.kind in ("time", "day")
-    if not (source.type().is_string() or (of_times and source.type().is_numeric())):
-        return other
-    if of_times:
-        setting, found, example = "time_formats", time_formats.formats_that_read(mapped.raw, source), "%d/%m/%Y %H:%M"
-    elif column.kind in ("money", "number"):
-        setting, found, example = "number_formats", number_formats.formats_that_read(mapped.raw, source), "1.234,56"
-    else:
+    setting, found, example = _formats(mapped, column)
+    if not setting:
         return other
     reads = " or ".join(repr(one) for one in found) or f"<how they are written, as in {example!r}>"
     every = ", which reads every one of them" if found else ""
     return f"write {setting}: {{{source.get_name()}: {reads}}}{every}; or {other}"
+
+
+class _Formats(NamedTuple):
+    setting: str = ""
+    found: Sequence[str] = ()
+    example: str = ""
+
+
+def _is_written_otherwise(mapped: Mapped, column: Column) -> bool:
+    return column.kind in _NUMBERS and bool(_formats(mapped, column).found)
+
+
+def _formats(mapped: Mapped, column: Column) -> _Formats:
+    """The setting that says how a column is written, the usual formats that read all of it, and an example."""
+    source = mapped.columns[column.name]
+    if column.kind in _TIMES and (source.type().is_string() or source.type().is_numeric()):
+        return _Formats("time_formats", time_formats.formats_that_read(mapped.raw, source), "%d/%m/%Y %H:%M")
+    if column.kind in _NUMBERS and source.type().is_string():
+        return _Formats("number_formats", number_formats.formats_that_read(mapped.raw, source), "1.234,56")
+    return _Formats()
