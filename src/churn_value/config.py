@@ -40,11 +40,12 @@ class JoinConfig(_Strict):
 class TableConfig(_Strict):
     """Where a canonical table comes from and how its columns are named there."""
 
-    path: str = Field(description="file or glob, relative to the data root: .parquet, .csv, or .duckdb with `table`")
+    path: str = Field(description="file or glob below the data root: .parquet, .csv, .jsonl, or .duckdb with `table`")
     table: str | None = Field(default=None, description="table inside a DuckDB file")
     separator: str = Field(default=",", description="what parts the columns of a CSV")
     encoding: str = Field(
-        default="utf-8", description="of a CSV and of the CSVs it is joined with, as in gb18030, cp1252 or utf-16"
+        default="utf-8",
+        description="of a CSV or JSON Lines, and of those it is joined with, as in gb18030, cp1252 or utf-16",
     )
     columns: dict[str, str] = Field(default_factory=dict, description="canonical column: source column")
     derived: dict[str, str] = Field(

@@ -30,6 +30,10 @@ def as_packed(frame):
     return gzip.compress(as_csv(frame), mtime=0)
 
 
+def as_lines(frame):
+    return frame.to_json(orient="records", lines=True).encode()
+
+
 def as_parquet(frame):
     file = io.BytesIO()
     frame.to_parquet(file, index=False)
@@ -91,7 +95,13 @@ FRAMES = {
     "a very long id": GOOD.assign(customer_id=["a" * 1_000_000, *GOOD["customer_id"][1:]]),
     "not finite": GOOD.assign(amount=["inf", "nan", *GOOD["amount"][2:]]),
 }
-NAMES = {"csv": "orders.csv", "packed": "orders.csv.gz", "parquet": "orders.parquet", "duckdb": "orders.duckdb"}
+NAMES = {
+    "csv": "orders.csv",
+    "packed": "orders.csv.gz",
+    "lines": "orders.jsonl",
+    "parquet": "orders.parquet",
+    "duckdb": "orders.duckdb",
+}
 
 
 def forms(*always):
@@ -113,10 +123,10 @@ def settled(folder, form, content):
 
 @pytest.fixture
 def written(as_duckdb):
-    return {"csv": as_csv, "packed": as_packed, "parquet": as_parquet, "duckdb": as_duckdb}
+    return {"csv": as_csv, "packed": as_packed, "lines": as_lines, "parquet": as_parquet, "duckdb": as_duckdb}
 
 
-@pytest.mark.parametrize("form", forms("packed", "parquet"))
+@pytest.mark.parametrize("form", forms("packed", "parquet", "lines"))
 @pytest.mark.parametrize("damage", BYTES)
 def test_a_file_of_damaged_bytes_is_refused_by_name_or_accounted_for(tmp_path, written, form, damage):
     found = settled(tmp_path, form, BYTES[damage](written[form](GOOD)))

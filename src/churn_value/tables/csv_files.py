@@ -80,8 +80,8 @@ def load_csv(
         with in_utf8(files, written.encoding, where) as readable:
             connection.raw_sql(_reading(name, readable, header, written.separator))
     except (*OF_GZIP, duckdb.Error) as error:
-        raise _broken(files, where, str(error).splitlines()[0]) from None
-    return _broken_rows(connection, name, files, where)
+        raise broken_file(files, where, str(error).splitlines()[0]) from None
+    return broken_rows(connection, name, files, where)
 
 
 def _reading(name: str, files: Sequence[Path], header: Sequence[str], separator: str) -> str:
@@ -127,7 +127,9 @@ def read_header(path: Path, written: CsvFormat, where: str) -> list[str]:
             "a CSV file must begin with its column names", code="EMPTY_FILE", where=where, received=str(path)
         )
     _check_separator(header, written.separator, where)
-    _check_names(header, path, written.encoding, where)
+    if any("\ufffd" in name for name in header):
+        raise not_in(path, written.encoding, 1, where)
+    check_names(header, path, where)
     return header
 
 
@@ -149,7 +151,7 @@ def _start(path: Path, where: str) -> bytes:
         with unpacked(path) as file:
             return file.read(_PEEK_BYTES)
     except OF_GZIP as error:
-        raise _broken([path], where, str(error)) from None
+        raise broken_file([path], where, str(error)) from None
 
 
 def _decoded(start: bytes, encoding: str, path: Path, where: str) -> str:
@@ -174,15 +176,14 @@ def _utf8(start: bytes, path: Path, where: str) -> str:
     return start.decode("utf-8-sig", errors="replace")
 
 
-def _check_names(header: list[str], path: Path, encoding: str, where: str) -> None:
+def check_names(names: Sequence[str], path: Path, where: str) -> None:
+    """Refuse names of columns of which one is empty, or two differ in capitals alone."""
     seen: dict[str, str] = {}
-    for name in header:
+    for name in names:
         if not name.strip():
             raise SchemaError(
                 "every column must have a name", code="BAD_HEADER", where=where, received=f"an empty name in {path}"
             )
-        if "\ufffd" in name:
-            raise not_in(path, encoding, 1, where)
         if name.casefold() in seen:
             raise SchemaError(
                 "column names must differ in more than capitals",
@@ -194,7 +195,14 @@ def _check_names(header: list[str], path: Path, encoding: str, where: str) -> No
         seen[name.casefold()] = name
 
 
-def _broken_rows(connection: Any, name: str, files: Sequence[Path], where: str) -> tuple[BrokenRow, ...]:
+def broken_rows(connection: Any, name: str, files: Sequence[Path], where: str) -> tuple[BrokenRow, ...]:
+    """Lines that DuckDB rejected while it read files into the table `name`, in the order of the files.
+
+    Raises
+    ------
+    SchemaError
+        When a file is in another encoding, or a quote is never closed.
+    """
     rejects, scans = quoted(name + "_rejects"), quoted(name + "_scans")
     found = connection.con.execute(
         f"SELECT file_id, line, any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE'), "  # noqa: S608 - quoted
@@ -206,7 +214,7 @@ def _broken_rows(connection: Any, name: str, files: Sequence[Path], where: str) 
     _check_foreign(files, {file_id for file_id, *_, is_encoding in found if is_encoding}, where)
     for _, line, text, is_quote, _ in found:
         if is_quote and "\n" in text.strip("\r\n"):
-            raise _broken(files, where, f"a quote opened in line {line} and closed in no or another line")
+            raise broken_file(files, where, f"a quote opened in line {line} and closed in no or another line")
     return tuple(BrokenRow(int(line), text) for _, line, text, *_ in found)
 
 
@@ -219,7 +227,8 @@ def _check_foreign(files: Sequence[Path], file_ids: Collection[int], where: str)
             raise not_utf8(sample, path, where)
 
 
-def _broken(files: Sequence[Path], where: str, received: str) -> SchemaError:
+def broken_file(files: Sequence[Path], where: str, received: str) -> SchemaError:
+    """Refusal of files that cannot be read at all."""
     return SchemaError(
         "the file must be readable as what its name says",
         code="BROKEN_FILE",

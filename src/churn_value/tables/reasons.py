@@ -7,7 +7,10 @@ from types import MappingProxyType
 
 REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "BROKEN_ROW": ("the line of the CSV does not have the header's columns", "CSV 行与表头列数不符"),
+        "BROKEN_ROW": (
+            "the line of the CSV does not have the header's columns, or that of JSON Lines is no object",
+            "CSV 行与表头列数不符，或 JSON Lines 的一行不是对象",
+        ),
         "MISSING_ID": ("customer_id is null or empty", "缺少客户编号"),
         "BAD_ID": ("an id holds a NUL character, or a float too large to be exact", "编号含空字符或浮点数过大"),
         "MISSING_TIME": ("a required time is null", "缺少必需的时间"),

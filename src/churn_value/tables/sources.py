@@ -1,4 +1,4 @@
-"""Opening Parquet, CSV and DuckDB as tables of one in-memory DuckDB, through Ibis."""
+"""Opening Parquet, CSV, JSON Lines and DuckDB as tables of one in-memory DuckDB, through Ibis."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
 from churn_value.tables.csv_files import AS_USUAL, BrokenRow, CsvFormat, load_csv
+from churn_value.tables.json_lines import load_json_lines
 
 OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
 UNKNOWN_TO_IBIS: Mapping[str, dt.DataType] = {"TIMESTAMPTZ_NS": dt.Timestamp(timezone="UTC"), "NULL": dt.string}
 """Types in which pandas writes Parquet: instants with a zone by default, and columns of nothing."""
-SUFFIXES = (".parquet", ".csv", ".csv.gz", ".duckdb")
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".duckdb")
+KINDS: Mapping[str, str] = {suffix: suffix.removesuffix(".gz").replace(".ndjson", ".jsonl") for suffix in SUFFIXES}
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def opened(
         made = "TABLE"
         if kind == ".csv":
             broken = load_csv(connection, name, files, written, where)
+        elif kind == ".jsonl":
+            broken = load_json_lines(connection, name, files, written, where)
         elif kind == ".parquet":
             made = _view_parquet(connection, name, files, where)
         else:
@@ -126,11 +130,11 @@ def files_at(path: str, root: Path, where: str) -> list[Path]:
 
 
 def _kind(files: Sequence[Path], where: str) -> str:
-    kinds = {next((suffix for suffix in SUFFIXES if file.name.lower().endswith(suffix)), file.suffix) for file in files}
-    kinds = {".csv" if kind == ".csv.gz" else kind for kind in kinds}
+    endings = {next((one for one in SUFFIXES if file.name.lower().endswith(one)), file.suffix) for file in files}
+    kinds = {KINDS.get(ending, ending) for ending in endings}
     if len(kinds) > 1 or not kinds <= set(SUFFIXES):
         raise SchemaError(
-            "a table must come from Parquet, CSV or DuckDB files, and from one of these",
+            "a table must come from Parquet, CSV, JSON Lines or DuckDB files, and from one of these",
             code="FILE_TYPE",
             where=f"{where}.path",
             received=", ".join(sorted(kinds)) or "no ending",
