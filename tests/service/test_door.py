@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from served_company import NAME
 from uvicorn.server import ServerState
 
-from churn_value.service.door import TOLD_EVERY_S, Asked, Crowd, Door, asked
+from churn_value.service.door import MOST_READ_BYTES, TOLD_EVERY_S, Asked, Crowd, Door, asked
 from churn_value.service.http import application
 from churn_value.service.options import Options
 from churn_value.service.serve import started
@@ -243,6 +243,17 @@ def test_a_body_that_follows_its_refusal_is_dropped_to_the_byte(company):
         answered = one.recv(4_096)
     assert refused.startswith(b"HTTP/1.1 429 ")
     assert answered.startswith(b"HTTP/1.1 422 ")  # an empty object, read by the routes
+
+
+def test_no_read_takes_more_room_than_is_cheap(company, monkeypatch):
+    sizes, whole = [], 900_000
+    read = Door.data_received
+    monkeypatch.setattr(Door, "data_received", lambda self, data: (sizes.append(len(data)), read(self, data)))
+    with behind_a_door(company.settings) as (_, _, port), connected(port) as one:
+        one.sendall(sent(*PLAIN[:2], b"Content-Length: %d" % whole, body=b" " * whole))
+        assert one.recv(4_096).startswith(b"HTTP/1.1 400 ")  # blanks are no JSON
+    assert sum(sizes) > whole
+    assert max(sizes) <= MOST_READ_BYTES < 128 * 1024  # from where on the C library asks the system
 
 
 def test_refusals_at_the_door_are_counted_and_told_in_one_line(company, caplog):

@@ -138,7 +138,7 @@ def _kind(files: Sequence[Path], where: str) -> str:
             code="FILE_TYPE",
             where=f"{where}.path",
             received=", ".join(sorted(kinds)) or "no ending",
-            remedy=f"the endings are {', '.join(SUFFIXES)}",
+            remedy=f"the endings are {', '.join(SUFFIXES)}; save a sheet of a spreadsheet as CSV",
         )
     return kinds.pop()
 
