@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from churn_value.errors import RequestError
-from churn_value.service.admission import MOST_TOGETHER, Admission
+from churn_value.service.admission import MOST_IN_A_FLOOD, MOST_TOGETHER, Admission
 from churn_value.service.problems import refusal
 
 
@@ -209,6 +209,63 @@ def test_a_quick_job_that_fails_gives_its_slot_back(runner, fault):
         return await admission.outcome(work, 4, is_quick=True), admission.inside
 
     assert runner.run(scene()) == (4, 0)
+
+
+def test_when_no_place_is_left_the_event_loop_does_some_quick_jobs_and_then_refuses_again(runner):
+    def work(jobs):
+        return [(threading.get_ident(), len(jobs))] * len(jobs)
+
+    async def scene(places, **how):
+        admission = Admission(slots=1, waiting=places - 1, deadline_s=5)
+        found = await asyncio.gather(*started(admission, work, range(places), is_quick=True, **how))
+        return threading.get_ident(), found, admission.inside
+
+    here, found, inside = runner.run(scene(30, customers=1))
+    assert inside == 0
+    assert [(thread == here, size) for thread, size in found] == [(True, MOST_IN_A_FLOOD)] * 24 + [(False, 6)] * 6
+    here, found, _ = runner.run(scene(30, customers=10))
+    assert [(thread == here, size) for thread, size in found] == [(True, 2)] * 2 + [(False, 12)] * 24 + [(False, 4)] * 4
+    for customers in (0, MOST_IN_A_FLOOD + 1):
+        here, found, _ = runner.run(scene(3, customers=customers))
+        assert {thread == here for thread, _ in found} == {False}
+
+
+def test_a_thread_that_ends_a_run_in_a_flood_leaves_the_next_to_the_event_loop(runner):
+    async def scene():
+        admission, work, where = Admission(slots=1, waiting=3, deadline_s=5), Work(), []
+
+        def quick(jobs):
+            where.append((threading.get_ident(), list(jobs)))
+            return jobs
+
+        async def one_after_the_other():
+            await admission.outcome(work, 1)
+            await admission.outcome(quick, 5, customers=1, is_quick=True)
+
+        first = asyncio.create_task(one_after_the_other())
+        await begun(work)
+        waiting = started(admission, quick, [2, 3, 4], customers=1, is_quick=True)
+        await asyncio.sleep(0)
+        work.gate.set()
+        await asyncio.gather(first, *waiting)
+        return threading.get_ident(), where, admission.inside
+
+    here, where, inside = runner.run(scene())
+    assert where == [(here, [2, 3, 4, 5])]
+    assert inside == 0
+
+
+def test_a_quick_job_that_fails_in_a_flood_fails_no_other(runner):
+    def work(jobs):
+        return [1 / job for job in jobs]
+
+    async def scene():
+        admission = Admission(slots=1, waiting=3, deadline_s=5)
+        jobs = started(admission, work, [1, 0, 2, 4], customers=1, is_quick=True)
+        return await asyncio.gather(*jobs, return_exceptions=True), await admission.outcome(work, 4), admission.inside
+
+    (first, failed, *others), after, inside = runner.run(scene())
+    assert (first, type(failed), others, after, inside) == (1.0, ZeroDivisionError, [0.5, 0.25], 0.25, 0)
 
 
 def test_an_overloaded_service_says_when_to_come_back(company, open_service, runner):

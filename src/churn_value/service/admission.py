@@ -8,6 +8,10 @@ wait right behind, as long as they ask about few customers: no job waits for com
 
 A quick job that is alone is done on the event loop itself. Handing it to a thread and its outcome back takes two turns
 of two threads that hold one interpreter, and whoever else wants it, such as the log's writer, comes in between.
+
+So are quick jobs when no place is left: then the loop refuses thousands of requests a second, and a thread that scores
+meanwhile and the loop would take the interpreter from each other, which costs both a third of it. The loop refuses what
+has arrived and does one run, in turns.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ from typing import Any
 
 from churn_value.service.problems import refusal
 
-MOST_TOGETHER = 128
+MOST_TOGETHER, MOST_IN_A_FLOOD = 128, 24
+"""Customers of one run, in a thread and on the event loop."""
+
 OVERLOADED = "OVERLOADED"
 Work = Callable[[Sequence[Any]], Sequence[Any]]
 """Outcomes of some jobs, in their order; an outcome that is an error is raised where that job waits."""
@@ -68,12 +74,12 @@ class Admission:
 
     Notes
     -----
-    A thread that has ended a run frees the places and begins the next run itself. If it asked the event loop to, it
-    would stand idle just when the loop is busy refusing: a turn of the loop takes as long as all the refusals in it.
+    A thread that has ended a run frees the places and begins the next run itself, unless no place was left.
     """
 
     def __init__(self, slots: int, waiting: int, deadline_s: float) -> None:
-        self._free, self._places = slots, slots + waiting
+        self._slots, self._free, self._places = slots, slots, slots + waiting
+        self._is_planned = False
         self._deadline_s = deadline_s
         self._queue: deque[_Waiting] = deque()
         self._lock = Lock()
@@ -117,8 +123,7 @@ class Admission:
             self.inside += 1
             self._queue.append(waiting)
         deadline = loop.call_later(self._deadline_s, self._expire, waiting)
-        # Not now, but after everything that has arrived by now has come this far.
-        loop.call_soon(self._begin)
+        self._plan(loop)
         try:
             return await waiting.outcome
         finally:
@@ -138,26 +143,39 @@ class Admission:
                 self._queue.remove(waiting)
                 self.inside -= 1
 
+    def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin after everything that has arrived by now has come this far, once for all of it."""
+        if not self._is_planned:
+            self._is_planned = True
+            loop.call_soon(self._begin)
+
     def _begin(self) -> None:
-        """Do what is quick and alone; begin everything else. On the event loop."""
-        alone = self._alone()
-        if alone is None:
+        """Do what the event loop does itself; begin everything else. On the event loop."""
+        self._is_planned = False
+        taken = self._quick()
+        if not taken:
             self._start()
             return
+        outcomes: Sequence[Any] = []
+        failure = None
         try:
-            found = alone.work([alone.job])[0]
-        except Exception as failure:  # noqa: BLE001 - it is raised where the job waits, as that of a thread is
-            found = failure
-        with self._lock:
-            self.inside -= 1
-        alone.settle(found)
+            outcomes = taken[0].work([waiting.job for waiting in taken])
+        except Exception as error:  # noqa: BLE001 - it is raised where the job waits, as that of a thread is
+            outcomes, failure = [error], error
+        if self._freed(taken, failure):
+            _settle(taken, outcomes)
+        if self._queue:
+            self._plan(taken[0].outcome.get_loop())
 
-    def _alone(self) -> _Waiting | None:
-        """The only job inside if it is quick. It needs no slot: until it is done nothing else can come in."""
+    def _quick(self) -> list[_Waiting]:
+        """What the event loop does itself: the only job inside if it is quick, or quick ones when no place is left."""
         with self._lock:
-            if self.inside > 1 or not self._queue or not self._queue[0].is_quick:
-                return None
-            return self._queue.popleft()
+            is_idle = self._free == self._slots and self._queue and self._queue[0].is_quick
+            if is_idle and self.inside == 1:
+                return self._run(1)
+            if is_idle and self.is_full and 0 < self._queue[0].customers <= MOST_IN_A_FLOOD:
+                return self._run(MOST_IN_A_FLOOD)
+            return []
 
     def _start(self) -> None:
         """Begin what there are slots for; on the event loop, and in threads that have ended a run."""
@@ -166,24 +184,36 @@ class Admission:
             running.add_done_callback(partial(self._ended, taken))
 
     def _next(self) -> list[_Waiting]:
-        """The first in the queue, with those behind it that may be done together with it; none without a free slot."""
+        """What a thread does next; nothing without a free slot."""
         with self._lock:
-            if not self._free or not self._queue:
-                return []
-            self._free -= 1
-            first = self._queue.popleft()
-            taken, customers = [first], first.customers
-            while first.customers and self._queue:
-                other = self._queue[0]
-                customers += other.customers
-                if not other.customers or other.work != first.work or customers > MOST_TOGETHER:
-                    break
-                taken.append(self._queue.popleft())
-            return taken
+            return self._run(MOST_TOGETHER) if self._free and self._queue else []
+
+    def _run(self, most: int) -> list[_Waiting]:
+        """The first in the queue, with those behind it that may be done together with it; they take a slot."""
+        self._free -= 1
+        first = self._queue.popleft()
+        taken, customers = [first], first.customers
+        while first.customers and self._queue:
+            other = self._queue[0]
+            customers += other.customers
+            if not other.customers or other.work != first.work or customers > most:
+                break
+            taken.append(self._queue.popleft())
+        return taken
 
     def _ended(self, taken: Sequence[_Waiting], running: Future[Sequence[Any]]) -> None:
-        """Pass outcomes on and begin the next run; in the thread of the run."""
-        failure = running.exception()
+        """Pass outcomes on and begin the next run, or let the event loop do it in a flood; in the thread of the run."""
+        failure, was_full = running.exception(), self.is_full
+        loop = taken[0].outcome.get_loop()
+        if self._freed(taken, failure):
+            loop.call_soon_threadsafe(_settle, taken, running.result() if failure is None else [failure])
+        if was_full:
+            loop.call_soon_threadsafe(self._plan, loop)
+        else:
+            self._start()
+
+    def _freed(self, taken: Sequence[_Waiting], failure: BaseException | None) -> bool:
+        """Give back what a run took; whether it has outcomes. If not, its jobs are in the queue again, each alone."""
         again = failure is not None and len(taken) > 1
         with self._lock:
             self._free += 1
@@ -192,10 +222,7 @@ class Admission:
                 self._queue.extendleft(replace(waiting, customers=0) for waiting in reversed(taken))
             else:
                 self.inside -= len(taken)
-        if not again:
-            outcomes = running.result() if failure is None else [failure]
-            taken[0].outcome.get_loop().call_soon_threadsafe(_settle, taken, outcomes)
-        self._start()
+        return not again
 
 
 def _settle(taken: Sequence[_Waiting], outcomes: Sequence[Any]) -> None:
