@@ -27,13 +27,13 @@ _HEADER_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class CsvFormat:
-    """How a table's CSV files are written.
+class TextFormat:
+    """How a table's files of text are written.
 
     Parameters
     ----------
     separator
-        Of fields.
+        Of the fields of a CSV.
     encoding
         Codec of Python.
     """
@@ -42,7 +42,7 @@ class CsvFormat:
     encoding: str = "utf-8"
 
 
-AS_USUAL = CsvFormat()
+AS_USUAL = TextFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class BrokenRow:
 
 
 def load_csv(
-    connection: Any, name: str, files: Sequence[Path], written: CsvFormat, where: str
+    connection: Any, name: str, files: Sequence[Path], written: TextFormat, where: str
 ) -> tuple[BrokenRow, ...]:
     """Read files with one header into a temporary table of texts, numbered in `rows.ROW`.
 
@@ -96,7 +96,7 @@ def _reading(name: str, files: Sequence[Path], header: Sequence[str], separator:
     )
 
 
-def _one_header(files: Sequence[Path], written: CsvFormat, where: str) -> list[str]:
+def _one_header(files: Sequence[Path], written: TextFormat, where: str) -> list[str]:
     headers = {path: read_header(path, written, where) for path in files}
     first = headers[files[0]]
     for path, header in headers.items():
@@ -111,7 +111,7 @@ def _one_header(files: Sequence[Path], written: CsvFormat, where: str) -> list[s
     return first
 
 
-def read_header(path: Path, written: CsvFormat, where: str) -> list[str]:
+def read_header(path: Path, written: TextFormat, where: str) -> list[str]:
     """Column names in the first line of a CSV file.
 
     Raises

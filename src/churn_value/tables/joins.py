@@ -14,7 +14,7 @@ from churn_value.config import JoinConfig
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.casts import as_text
-from churn_value.tables.csv_files import CsvFormat
+from churn_value.tables.csv_files import TextFormat
 from churn_value.tables.mapping import ambiguous, with_nulls
 from churn_value.tables.missing import no_such_column
 from churn_value.tables.sources import opened
@@ -22,7 +22,7 @@ from churn_value.tables.sources import opened
 
 @contextmanager
 def joined(
-    connection: Any, raw: ir.Table, join: JoinConfig, *, name: str, root: Path, where: str, written: CsvFormat
+    connection: Any, raw: ir.Table, join: JoinConfig, *, name: str, root: Path, where: str, written: TextFormat
 ) -> Iterator[ir.Table]:
     """Rows with the other file's columns; rows without a match get nulls.
 

@@ -18,7 +18,7 @@ import duckdb
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
-from churn_value.tables.csv_files import BrokenRow, CsvFormat, broken_file, broken_rows, check_names
+from churn_value.tables.csv_files import BrokenRow, TextFormat, broken_file, broken_rows, check_names
 from churn_value.tables.encodings import OF_GZIP, in_utf8
 
 _NEVER_IN_JSON = "\x01"
@@ -26,7 +26,7 @@ _NEVER_IN_JSON = "\x01"
 
 
 def load_json_lines(
-    connection: Any, name: str, files: Sequence[Path], written: CsvFormat, where: str
+    connection: Any, name: str, files: Sequence[Path], written: TextFormat, where: str
 ) -> tuple[BrokenRow, ...]:
     """Read files into a temporary table of texts, numbered in `rows.ROW`; their columns are the keys of all of them.
 
@@ -54,7 +54,7 @@ def load_json_lines(
 
 
 def _read_lines(
-    connection: Any, lines: str, files: Sequence[Path], written: CsvFormat, where: str
+    connection: Any, lines: str, files: Sequence[Path], written: TextFormat, where: str
 ) -> tuple[BrokenRow, ...]:
     unread: list[BrokenRow] = []
     for path in files:

@@ -19,7 +19,7 @@ from churn_value.config import Config
 from churn_value.errors import SchemaError
 from churn_value.tables.attributes import AttributeType
 from churn_value.tables.contract import CONTRACT
-from churn_value.tables.csv_files import CsvFormat
+from churn_value.tables.csv_files import TextFormat
 from churn_value.tables.frames import mapped_frame
 from churn_value.tables.joins import joined
 from churn_value.tables.mapping import mapped_source, with_nulls
@@ -183,7 +183,7 @@ def _load_table(
 ) -> Stored:
     settings = config.tables[name]
     where = f"{config.source_file or config.name}: tables.{name}"
-    written = CsvFormat(settings.separator, settings.encoding)
+    written = TextFormat(settings.separator, settings.encoding)
     with ExitStack() as stack:
         source = stack.enter_context(
             opened(

@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
-from churn_value.tables.csv_files import AS_USUAL, BrokenRow, CsvFormat, load_csv
+from churn_value.tables.csv_files import AS_USUAL, BrokenRow, TextFormat, load_csv
 from churn_value.tables.json_lines import load_json_lines
 
 OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
@@ -51,7 +51,7 @@ def opened(
     root: Path,
     where: str,
     table: str | None = None,
-    written: CsvFormat = AS_USUAL,
+    written: TextFormat = AS_USUAL,
 ) -> Iterator[Source]:
     """Source under a temporary name, gone again at the end.
 
@@ -70,7 +70,7 @@ def opened(
     table
         Table inside a DuckDB file.
     written
-        How CSV files are.
+        How files of text are.
 
     Raises
     ------
