@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_value.errors import ChurnValueError
-from churn_value.tables.encodings import in_utf8
+from churn_value.tables.files.encodings import in_utf8
 from churn_value.tables.load import load_tables
 
 HEAD = "customer_id,event_time,amount,channel\n"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_value.errors import ChurnValueError
+from churn_value.tables.files.sources import opened
 from churn_value.tables.load import load_tables, open_connection
-from churn_value.tables.sources import opened
 
 LOG = """{"user": {"id": "017"}, "at": "2024-05-01T10:00:00Z", "type": "View", "page": {"url": "/a,b", "tags": [1, 2]}}
 {"user": {"id": 12345678901234567890123456}, "at": "2024-05-02T10:00:00+08:00", "type": "view"}

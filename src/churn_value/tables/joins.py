@@ -14,10 +14,10 @@ from churn_value.config import JoinConfig
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.casts import as_text
-from churn_value.tables.csv_files import TextFormat
+from churn_value.tables.files.sources import opened
+from churn_value.tables.files.text_files import TextFormat
 from churn_value.tables.mapping import ambiguous, with_nulls
 from churn_value.tables.missing import no_such_column
-from churn_value.tables.sources import opened
 
 
 @contextmanager

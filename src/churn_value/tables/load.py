@@ -19,14 +19,14 @@ from churn_value.config import Config
 from churn_value.errors import SchemaError
 from churn_value.tables.attributes import AttributeType
 from churn_value.tables.contract import CONTRACT
-from churn_value.tables.csv_files import TextFormat
+from churn_value.tables.files.sources import opened
+from churn_value.tables.files.text_files import TextFormat
 from churn_value.tables.frames import mapped_frame
 from churn_value.tables.joins import joined
 from churn_value.tables.mapping import mapped_source, with_nulls
 from churn_value.tables.number_formats import with_numbers
 from churn_value.tables.reading import Rules
 from churn_value.tables.report import TableReport
-from churn_value.tables.sources import opened
 from churn_value.tables.store import Stored, keep, keep_nothing
 from churn_value.tables.time_formats import with_times
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
-from churn_value.tables.csv_files import BrokenRow
+from churn_value.tables.files.text_files import BrokenRow
 
 BROKEN_ROW = "BROKEN_ROW"
 

@@ -14,8 +14,8 @@ import ibis.expr.types as ir
 from churn_value.errors import ConfigError, SchemaError
 from churn_value.tables import casts, number_formats, time_formats
 from churn_value.tables.casts import Reading
-from churn_value.tables.csv_files import BrokenRow
 from churn_value.tables.currencies import minor_exponent
+from churn_value.tables.files.text_files import BrokenRow
 from churn_value.tables.specs import Column, TableSpec
 
 MIN_ROWS_TO_REFUSE = 10

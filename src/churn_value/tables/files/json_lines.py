@@ -18,8 +18,8 @@ import duckdb
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
-from churn_value.tables.csv_files import BrokenRow, TextFormat, broken_file, broken_rows, check_names
-from churn_value.tables.encodings import OF_GZIP, in_utf8
+from churn_value.tables.files.encodings import OF_GZIP, in_utf8
+from churn_value.tables.files.text_files import BrokenRow, TextFormat, broken_file, broken_rows, check_names
 
 _NEVER_IN_JSON = "\x01"
 """Control characters must be escaped in JSON, so that this one parts nothing: a line is one column of a CSV."""

@@ -16,8 +16,9 @@ import ibis.expr.types as ir
 from churn_value.errors import SchemaError
 from churn_value.tables import rows
 from churn_value.tables.content import literal, quoted
-from churn_value.tables.csv_files import AS_USUAL, BrokenRow, TextFormat, load_csv
-from churn_value.tables.json_lines import load_json_lines
+from churn_value.tables.files.csv_files import load_csv
+from churn_value.tables.files.json_lines import load_json_lines
+from churn_value.tables.files.text_files import AS_USUAL, BrokenRow, TextFormat
 
 OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
 UNKNOWN_TO_IBIS: Mapping[str, dt.DataType] = {"TIMESTAMPTZ_NS": dt.Timestamp(timezone="UTC"), "NULL": dt.string}
