@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from churn_value.errors import RequestError
-from churn_value.service.admission import MOST_IN_A_FLOOD, MOST_TOGETHER, Admission
+from churn_value.service.admission import FEW, MOST_IN_A_FLOOD, MOST_TOGETHER, Admission
 from churn_value.service.problems import refusal
 
 
@@ -223,9 +223,11 @@ def test_when_no_place_is_left_the_event_loop_does_some_quick_jobs_and_then_refu
     here, found, inside = runner.run(scene(30, customers=1))
     assert inside == 0
     assert [(thread == here, size) for thread, size in found] == [(True, MOST_IN_A_FLOOD)] * 24 + [(False, 6)] * 6
-    here, found, _ = runner.run(scene(30, customers=10))
-    assert [(thread == here, size) for thread, size in found] == [(True, 2)] * 2 + [(False, 12)] * 24 + [(False, 4)] * 4
-    for customers in (0, MOST_IN_A_FLOOD + 1):
+    here, found, _ = runner.run(scene(50, customers=4))
+    assert [(thread == here, size) for thread, size in found] == [(True, 6)] * 6 + [(False, 32)] * 32 + [
+        (False, 12)
+    ] * 12
+    for customers in (0, FEW + 1):
         here, found, _ = runner.run(scene(3, customers=customers))
         assert {thread == here for thread, _ in found} == {False}
 

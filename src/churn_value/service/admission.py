@@ -9,7 +9,7 @@ wait right behind, as long as they ask about few customers: no job waits for com
 A quick job that is alone is done on the event loop itself. Handing it to a thread and its outcome back takes two turns
 of two threads that hold one interpreter, and whoever else wants it, such as the log's writer, comes in between.
 
-So are quick jobs when no place is left: then the loop refuses thousands of requests a second, and a thread that scores
+So are quick jobs about few customers when no place is left: then the loop refuses thousands of requests a second, and a thread that scores
 meanwhile and the loop would take the interpreter from each other, which costs both a third of it. The loop refuses what
 has arrived and does one run, in turns.
 """
@@ -29,6 +29,9 @@ from churn_value.service.problems import refusal
 
 MOST_TOGETHER, MOST_IN_A_FLOOD = 128, 24
 """Customers of one run, in a thread and on the event loop."""
+
+FEW = 4
+"""Customers of a job that the event loop does in a flood: few enough for a run of it to hold several jobs."""
 
 OVERLOADED = "OVERLOADED"
 Work = Callable[[Sequence[Any]], Sequence[Any]]
@@ -74,7 +77,7 @@ class Admission:
 
     Notes
     -----
-    A thread that has ended a run frees the places and begins the next run itself, unless no place was left.
+    A thread that has ended a run frees the places and begins the next run itself, unless the event loop will.
     """
 
     def __init__(self, slots: int, waiting: int, deadline_s: float) -> None:
@@ -170,12 +173,15 @@ class Admission:
     def _quick(self) -> list[_Waiting]:
         """What the event loop does itself: the only job inside if it is quick, or quick ones when no place is left."""
         with self._lock:
-            is_idle = self._free == self._slots and self._queue and self._queue[0].is_quick
-            if is_idle and self.inside == 1:
+            if self._free < self._slots or not self._queue:
+                return []
+            if self.inside == 1 and self._queue[0].is_quick:
                 return self._run(1)
-            if is_idle and self.is_full and 0 < self._queue[0].customers <= MOST_IN_A_FLOOD:
-                return self._run(MOST_IN_A_FLOOD)
-            return []
+            return self._run(MOST_IN_A_FLOOD) if self._is_flood() else []
+
+    def _is_flood(self) -> bool:
+        """Whether no place is left, and the event loop had better do what comes next."""
+        return self.is_full and bool(self._queue) and self._queue[0].is_quick and 0 < self._queue[0].customers <= FEW
 
     def _start(self) -> None:
         """Begin what there are slots for; on the event loop, and in threads that have ended a run."""
@@ -203,11 +209,13 @@ class Admission:
 
     def _ended(self, taken: Sequence[_Waiting], running: Future[Sequence[Any]]) -> None:
         """Pass outcomes on and begin the next run, or let the event loop do it in a flood; in the thread of the run."""
-        failure, was_full = running.exception(), self.is_full
+        failure = running.exception()
+        with self._lock:
+            is_flood = self._is_flood()
         loop = taken[0].outcome.get_loop()
         if self._freed(taken, failure):
             loop.call_soon_threadsafe(_settle, taken, running.result() if failure is None else [failure])
-        if was_full:
+        if is_flood:
             loop.call_soon_threadsafe(self._plan, loop)
         else:
             self._start()
