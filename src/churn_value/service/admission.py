@@ -9,9 +9,9 @@ wait right behind, as long as they ask about few customers: no job waits for com
 A quick job that is alone is done on the event loop itself. Handing it to a thread and its outcome back takes two turns
 of two threads that hold one interpreter, and whoever else wants it, such as the log's writer, comes in between.
 
-So are quick jobs about few customers when no place is left: then the loop refuses thousands of requests a second, and a thread that scores
-meanwhile and the loop would take the interpreter from each other, which costs both a third of it. The loop refuses what
-has arrived and does one run, in turns.
+So are quick jobs about few customers when no place is left: then the loop refuses thousands of requests a second, and
+a thread that scores meanwhile and the loop would take the interpreter from each other, which costs both a third of it.
+The loop refuses what has arrived and does one run, in turns.
 """
 
 from __future__ import annotations
