@@ -1,4 +1,4 @@
-"""CSV files that are not UTF-8: read in the encoding that their table names, or refused with the one they may be in.
+"""Files of text that are not UTF-8: read in the encoding their table names, or refused with the one they may be in.
 
 Which encoding a file is in can only be guessed from its bytes, so a guess is shown to who writes the configuration and
 never used to read.
@@ -43,7 +43,7 @@ def in_utf8(files: Sequence[Path], encoding: str, where: str) -> Iterator[list[P
     Parameters
     ----------
     files
-        CSV files, packed by gzip where they end in ``.gz``.
+        CSV or JSON Lines, packed by gzip where they end in ``.gz``.
     encoding
         Codec of Python that all of them are in.
     where
@@ -89,7 +89,7 @@ def _copy(path: Path, copy: Path, encoding: str, where: str) -> None:
 def not_in(path: Path, encoding: str, line: int, where: str) -> SchemaError:
     """Refusal of a file that is not in the encoding that its table names."""
     return SchemaError(
-        "a CSV file must be in the table's encoding",
+        "a file must be in the encoding that its table names",
         code="CSV_ENCODING",
         where=where,
         received=f"bytes near line {line} that are not {encoding} in {path}",
@@ -127,7 +127,7 @@ def not_utf8(sample: Sequence[bytes], path: Path, where: str) -> SchemaError:
     encoding = _guess(sample)
     text = sample[0][:_SHOWN_BYTES].decode(encoding, errors="ignore").strip()
     return SchemaError(
-        "a CSV file must be UTF-8, or in the encoding that its table names",
+        "a file of text must be UTF-8, or in the encoding that its table names",
         code="CSV_ENCODING",
         where=where,
         received=f"other bytes in {path}",
