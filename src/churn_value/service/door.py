@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from churn_value.service.serving import Serving
 
 TOLD_EVERY_S = 0.25
-MOST_READ_BYTES = 65_536
+MOST_READ_BYTES = 124 * 1_024
 """Of a connection at once. asyncio by itself makes room for 256 KiB before each read. The C library takes that from the
-system and gives it back, which is twice the time of reading and refusing a request."""
+system and gives it back, which is twice the time of reading and refusing a request; from 128 KiB on. What is left unread
+when a head that is too long is refused may cost its caller the refusal, so it is no less."""
 
 _MARK = "0" * 32
 _HEAD_END = b"\r\n\r\n"
