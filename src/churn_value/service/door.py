@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 TOLD_EVERY_S = 0.25
 MOST_READ_BYTES = 124 * 1_024
-"""Of a connection at once. asyncio by itself makes room for 256 KiB before each read. From 128 KiB on the C library takes
-that from the system and gives it back, which is twice the time of reading and refusing a request. It is no less than
-that because an overlong head that is left unread when it is refused may cost its caller the refusal."""
+"""Of a connection at once. asyncio by itself makes room for 256 KiB before each read. From 128 KiB on the C library
+takes that from the system and gives it back, which is twice the time of reading and refusing a request. It is no less
+than that because an overlong head that is left unread when it is refused may cost its caller the refusal."""
 
 _MARK = "0" * 32
 _HEAD_END = b"\r\n\r\n"
