@@ -12,7 +12,7 @@ accuracy. Sets that are not run keep their rows in ``benchmarks/results/reasons.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,13 +40,13 @@ def moved(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name] * signs[:, place] for place, name in enumerate(numbers)})
 
 
-def additivity(answers: list[Answer]) -> float:
+def additivity(answers: Sequence[Answer]) -> float:
     """Largest error of the books of both heads."""
     sums = [head for one in answers if one.explain for head in (one.explain.churn, one.explain.value) if head]
     return max(abs(head.base + head.sum_contributions - head.raw) for head in sums)
 
 
-def stability(before: list[Answer], after: list[Answer], head: str) -> dict[str, float]:
+def stability(before: Sequence[Answer], after: Sequence[Answer], head: str) -> dict[str, float]:
     """Shares of top codes kept, of rows that keep all, and of rows whose first code is still first."""
     pairs = [[_named(getattr(a.reasons, head)) for a in pair] for pair in zip(before, after, strict=True)]
     pairs = [pair for pair in pairs if pair[0]]

@@ -1,28 +1,93 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
+import numpy as np
 import pandas as pd
-from scored_company import LinearModel, loaded, population, written
+import pytest
+from scored_company import AS_OF, LinearModel, loaded, population, written
 
+from churn_value.scoring.overrides import overrides_of
 from churn_value.scoring.score import score
-from churn_value.scoring.table import PATHS, answers_to_frame
+from churn_value.scoring.table import DATES, PATHS, answers_to_frame
+
+LISTS = ["tags", "tier_history", "reasons", "actions", "disagreements", "warnings"]
 
 
-def test_the_table_says_what_the_answers_say(bundle, customers):
-    customers.loc[0, "customer_id"] = None
-    answers = score(bundle, customers)
+def shown(answer):
+    """What a table's row has to say, read from the answer's own JSON."""
+    whole = json.loads(answer.to_json())
+    found = {}
+    for name, path in PATHS.items():
+        found[name] = whole
+        for step in path:
+            found[name] = None if found[name] is None else found[name][step]
+    tier, portrait = whole["tier"], whole["portrait"]
+    lists = {name: whole[name] for name in LISTS[2:]}
+    lists["tags"] = [tag["code"] for tag in portrait["tags"]] if portrait else []
+    lists["tier_history"] = [[one["code"], one["since"]] for one in tier["history"]] if tier else None
+    return found | {name: None if cell is None else json.dumps(cell) for name, cell in lists.items()}
+
+
+def read(row):
+    """A row of a table in the same form."""
+    found = {name: None if pd.isna(cell) else cell for name, cell in row.items()}
+    found |= {name: cell.date().isoformat() for name in DATES if (cell := found[name]) is not None}
+    return found | {name: json.dumps(json.loads(cell)) for name in LISTS if (cell := found[name]) is not None}
+
+
+def of_every_kind():
+    """Customers with and without scores, some with a past, one with a tier set by hand, one with odd features."""
+    people = population(40, seed=5)
+    people.loc[0, "customer_id"] = None
+    people.loc[1, "days_since_last_purchase"] = np.nan
+    people.loc[2, "mean_gap_days"] = people.loc[3, "purchase_days"] = np.nan
+    people.loc[4, "attr_region"] = 'a "new" one'
+    people.loc[5, "spend_minor"] = np.inf
+    people["habits__categories"] = people["habits__channels"] = None
+    people["habits__next_best"] = [json.dumps([['茶 "two"', 0.4, True]]), None] * 20
+    before = people[["customer_id"]].iloc[6:20].assign(tier="A", since=AS_OF - timedelta(days=9), lifecycle="new")
+    before["history"] = json.dumps([["B", "2024-01-01"], ["A", "2025-06-22"]])
+    by_hand = pd.DataFrame([["C00007", "S", 'board "member"', "anna", "2027-12-31"]])
+    by_hand.columns = ["customer_id", "tier", "reason", "owner", "expires"]
+    return people, before, overrides_of(by_hand)
+
+
+@pytest.mark.parametrize("explain", [True, False])
+@pytest.mark.parametrize("locale", ["en", "zh"])
+@pytest.mark.parametrize("with_value", [True, False])
+def test_the_table_says_what_the_answers_say(tmp_path, explain, locale, with_value):
+    people, before, by_hand = of_every_kind()
+    bundle = loaded(written(tmp_path, LinearModel(with_value=with_value)))
+    today = AS_OF + timedelta(days=300)
+    answers = score(bundle, people, locale=locale, explain=explain, previous=before, overrides=by_hand, now=today)
     frame = answers_to_frame(answers)
-    assert len(frame) == len(answers)
-    for answer, (_, row) in zip(answers[1:], frame.iloc[1:].iterrows(), strict=True):
-        assert row["customer_id"] == answer.customer_id
-        assert row["churn_probability"] == answer.churn.probability
-        assert row["tier"] == answer.tier.code
-        assert row["as_of"] == pd.Timestamp(answer.as_of)
-        assert json.loads(row["reasons"]) == answer.to_dict()["reasons"]
-        assert json.loads(row["actions"]) == answer.to_dict()["actions"]
-    assert frame["status"][0] == "invalid"
-    assert frame.loc[0, ["tier", "churn_probability", "value_percentile", "reasons"]].isna().all()
+    assert list(frame.columns) == [*PATHS, *LISTS]
+    rows = [read(row) for row in frame.to_dict("records")]
+    assert rows == [shown(answer) for answer in answers]
+    assert {"invalid", "ineligible", "partial", "ok"} == {row["status"] for row in rows}
+    assert {"model", "override"} <= {row["tier_source"] for row in rows}
+    assert any("茶" in json.loads(row["actions"])[0]["text"] for row in rows if json.loads(row["actions"]))
+
+
+@pytest.mark.parametrize("rows", [1, 0])
+def test_a_table_of_nobody_who_can_be_scored(bundle, rows):
+    nobody = population(1).assign(customer_id=[None]).head(rows)
+    answers = score(bundle, nobody)
+    assert [read(row) for row in answers_to_frame(answers).to_dict("records")] == [shown(answer) for answer in answers]
+    assert len(answers) == rows
+
+
+def test_answers_are_a_sequence(bundle, customers):
+    customers.loc[1, "customer_id"] = None
+    answers = score(bundle, customers)
+    assert len(answers) == len(customers)
+    assert [answer.index for answer in answers] == list(range(len(customers)))
+    assert answers[-1] == list(answers)[-1] == answers[-2:][1]
+    assert answers[1].status == "invalid"
+    with pytest.raises(IndexError):
+        answers[len(customers)]
 
 
 def test_the_table_survives_parquet(bundle, customers, tmp_path):
@@ -31,7 +96,6 @@ def test_the_table_survives_parquet(bundle, customers, tmp_path):
     again = pd.read_parquet(tmp_path / "answers.parquet")
     assert again["expected_value"].tolist() == frame["expected_value"].tolist()
     assert again["tier_rank"].tolist() == frame["tier_rank"].tolist()
-    assert list(again.columns) == [*PATHS, "tags", "tier_history", "reasons", "actions", "disagreements", "warnings"]
 
 
 def test_types_do_not_depend_on_what_is_missing(bundle, customers, tmp_path):
@@ -42,4 +106,5 @@ def test_types_do_not_depend_on_what_is_missing(bundle, customers, tmp_path):
     churn_only = loaded(written(tmp_path, LinearModel(with_value=False)))
     part = answers_to_frame(score(churn_only, population(5), explain=False))
     assert whole.dtypes.astype(str).to_dict() == part.dtypes.astype(str).to_dict()
-    assert answers_to_frame([]).dtypes.astype(str).to_dict() == whole.dtypes.astype(str).to_dict()
+    none = answers_to_frame(score(bundle, customers.head(0)))
+    assert none.dtypes.astype(str).to_dict() == whole.dtypes.astype(str).to_dict()

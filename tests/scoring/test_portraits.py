@@ -15,7 +15,6 @@ from churn_value.scoring.lifecycle import expected_next_purchase, lifecycle
 from churn_value.scoring.policy import load_policy
 from churn_value.scoring.policy_words import PolicyWords
 from churn_value.scoring.portrait import Shown, payment_of, satisfaction_of
-from churn_value.scoring.portrait_parts import NextBest
 from churn_value.scoring.quantities import CELLS, NUMBERS
 from churn_value.scoring.rfm import grade, segment
 from churn_value.scoring.score import score
@@ -144,7 +143,7 @@ def test_habits_beside_the_features_go_into_portrait_and_actions(bundle):
 
 
 def test_an_action_names_items_only_where_the_policy_lets_it():
-    known = Habits(next_best=tuple(NextBest(name, 0.1, False) for name in ("tea", "ham", "jam", "rye")))
+    known = Habits((None, None, json.dumps([[name, 0.1, False] for name in ("tea", "ham", "jam", "rye")])))
     own = tuple(Action(code, 1, "email", "marketing", 7, "Offer") for code in ("WIN_BACK_OFFER", "CARE_CALL"))
     named = naming([own, own], [known, Habits()], PolicyWords.of(RETAIL, "en"))
     assert [(a.about, a.text) for a in named[0]] == [(("tea", "ham", "jam"), "Offer: tea, ham, jam"), ((), "Offer")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import repeat
 from typing import Any
 
 import numpy.typing as npt
@@ -27,13 +28,15 @@ from churn_value.scoring.answer import (
 from churn_value.scoring.answer_tiers import Levers, Tier
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.inputs import Inputs
-from churn_value.scoring.portrait_parts import Portrait
+from churn_value.scoring.portrait import Portraits
 from churn_value.scoring.quantities import Predicted, column
 from churn_value.scoring.reasons import Teller, explained, values_of
 from churn_value.scoring.sections import SUB_SCORES
-from churn_value.scoring.wording import Language, minor_units
+from churn_value.scoring.wording import Language
 
 AT_RISK_BASIS = "churn.probability × value.if_retained"
+_OUTSIDE = (InputWarning("NOT_IN_COHORT", None),)
+_STALE = (InputWarning("STALE", "as_of"),)
 _SHOWN = (
     "overall",
     *SUB_SCORES,
@@ -46,7 +49,8 @@ _SHOWN = (
     "churn_percentile",
     "churn_band",
 )
-_BOUNDS = ("value_lower_minor", "value_upper_minor")
+Cells = Mapping[str, list[Any]]
+"""What answers show of the quantities and the prediction: a cell for each row, None where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +59,19 @@ class Batch:
 
     rows: FeatureRows
     prediction: Predicted
-    cells: Mapping[str, list[Any]]
-    """What answers show of the quantities and the prediction, by name, as lists."""
+    cells: Cells
     tiers: Sequence[Tier | None]
-    portraits: Sequence[Portrait]
+    portraits: Portraits
     actions: Sequence[tuple[Action, ...]]
     disagreements: Sequence[tuple[Disagreement, ...]]
     levers: Sequence[Levers] | None
 
 
-def cells_of(quantities: Mapping[str, npt.NDArray[Any]], prediction: Predicted) -> dict[str, list[Any]]:
-    """Cells of the columns that answers show, NaN as None."""
+def cells_of(quantities: Mapping[str, npt.NDArray[Any]], prediction: Predicted, units: int) -> Cells:
+    """Cells by name, in currency units of so many minor ones; without a value head there are no ends of intervals."""
     found = {name: quantities[name] for name in _SHOWN}
-    found |= {name: values for name in _BOUNDS if (values := getattr(prediction, name)) is not None}
+    ends = {"value_lower": prediction.value_lower_minor, "value_upper": prediction.value_upper_minor}
+    found |= {name: minor / units for name, minor in ends.items() if minor is not None}
     return {name: _without_nan(values) for name, values in found.items()}
 
 
@@ -77,7 +81,7 @@ def _without_nan(values: npt.NDArray[Any]) -> list[Any]:
     return [None if cell != cell else cell for cell in values.tolist()]  # noqa: PLR0124 - only NaN differs from itself
 
 
-def scores_of(cells: Mapping[str, list[Any]], row: int, weighty: Sequence[str]) -> Scores:
+def scores_of(cells: Cells, row: int, weighty: Sequence[str]) -> Scores:
     """Sub-scores of a row, and which of those that carry weight are missing."""
     overall, *parts = (cells[name][row] for name in ("overall", *SUB_SCORES))
     missing = tuple(name for name in weighty if cells[name][row] is None)
@@ -116,6 +120,14 @@ class Told:
         churn, *value = (teller.reasons(row) for teller in self._tellers)
         return Reasons(churn, value[0] if value else ())
 
+    def written(self) -> list[str]:
+        """The JSON of the reasons of both heads, of every row."""
+        churn, *value = (teller.written() for teller in self._tellers)
+        return [
+            f'{{"churn":{one},"value":{other}}}'
+            for one, other in zip(churn, value[0] if value else repeat("[]"), strict=False)
+        ]
+
     def books(self, row: int) -> Explain:
         """Base, contributions and raw score of both heads."""
         churn, *value = (head.books(row) for head in self._heads)
@@ -126,30 +138,49 @@ class Assembler:
     """Builds answers that carry the names of the bundle's model and policy."""
 
     def __init__(self, bundle: Bundle, inputs: Inputs, now: date | None) -> None:
-        self._inputs, self._now, self._config = inputs, now, bundle.config
-        self._units = minor_units(bundle.config.currency)
-        self._model, self._policy = bundle.named
+        self.inputs, self._now, self._config = inputs, now, bundle.config
+        self.model, self.policy = bundle.named
         self._weighty = [name for name in SUB_SCORES if getattr(bundle.policy.weights, name) > 0]
         self._lifetime = timedelta(days=bundle.config.expires_after_days)
 
+    @property
+    def currency(self) -> str:
+        """Currency of the values."""
+        return self._config.currency
+
+    def status(self, row: int, *, scored: bool) -> Status:
+        """What came of a row."""
+        if scored:
+            return "partial" if self.inputs.partial[row] else "ok"
+        return "ineligible" if self.inputs.valid[row] else "invalid"
+
+    def warnings(self, row: int, *, scored: bool) -> tuple[InputWarning, ...]:
+        """What makes the answer of a row weaker, or impossible."""
+        expires = self.expires(row)
+        outside = () if scored or not self.inputs.valid[row] else _OUTSIDE
+        stale = _STALE if self._now and expires and self._now > expires else ()
+        return (*self.inputs.warnings[row], *outside, *stale)
+
+    def expires(self, row: int) -> date | None:
+        """The last day on which the answer of a row is good."""
+        as_of = self.inputs.as_of[row]
+        return None if as_of is None else as_of + self._lifetime
+
     def unscored(self, row: int) -> Answer:
         """An answer without scores: the row is invalid, or the customer is not of the model's cohort."""
-        if not self._inputs.valid[row]:
-            return self._answer(row, "invalid", ())
-        return self._answer(row, "ineligible", (InputWarning("NOT_IN_COHORT", None),))
+        return self._answer(row, scored=False)
 
     def scored(self, row: int, batch: Batch, place: int, told: Told | None) -> Answer:
         """An answer with everything that can be known; `place` is the row's place in the batch."""
         at_risk = batch.cells["value_at_risk"][place]
         return self._answer(
             row,
-            "partial" if self._inputs.partial[row] else "ok",
-            (),
+            scored=True,
             value=self._value(batch.cells, place),
             churn=self._churn(batch.cells, place),
             scores=scores_of(batch.cells, place, self._weighty),
             tier=batch.tiers[place],
-            portrait=batch.portraits[place],
+            portrait=batch.portraits.all[place],
             value_at_risk=None if at_risk is None else ValueAtRisk(at_risk, AT_RISK_BASIS),
             reasons=told.reasons(place) if told else None,
             explain=told.books(place) if told else None,
@@ -158,38 +189,33 @@ class Assembler:
             levers=batch.levers[place] if batch.levers else None,
         )
 
-    def _answer(self, row: int, status: Status, extra: tuple[InputWarning, ...], **parts: Any) -> Answer:
-        as_of = self._inputs.as_of[row]
-        expires = None if as_of is None else as_of + self._lifetime
-        stale = (InputWarning("STALE", "as_of"),) if self._now and expires and self._now > expires else ()
+    def _answer(self, row: int, *, scored: bool, **parts: Any) -> Answer:
         return Answer(
             index=row,
-            customer_id=self._inputs.ids[row],
-            status=status,
-            as_of=as_of,
-            expires_at=expires,
-            model=self._model,
-            policy=self._policy,
-            warnings=(*self._inputs.warnings[row], *extra, *stale),
+            customer_id=self.inputs.ids[row],
+            status=self.status(row, scored=scored),
+            as_of=self.inputs.as_of[row],
+            expires_at=self.expires(row),
+            model=self.model,
+            policy=self.policy,
+            warnings=self.warnings(row, scored=scored),
             **parts,
         )
 
-    def _value(self, cells: Mapping[str, list[Any]], row: int) -> Value | None:
-        if "value_lower_minor" not in cells:
+    def _value(self, cells: Cells, row: int) -> Value | None:
+        if "value_lower" not in cells:
             return None
-        units = self._units
-        lower, upper = cells["value_lower_minor"][row] / units, cells["value_upper_minor"][row] / units
         return Value(
             horizon_days=self._config.horizon_days,
             currency=self._config.currency,
             expected=cells["expected_value"][row],
             if_retained=cells["value_if_retained"][row],
-            interval=Interval(self._config.interval.level, lower, upper),
+            interval=Interval(self._config.interval.level, cells["value_lower"][row], cells["value_upper"][row]),
             percentile=int(cells["value_percentile"][row]),
             band=cells["value_band"][row],
         )
 
-    def _churn(self, cells: Mapping[str, list[Any]], row: int) -> Churn:
+    def _churn(self, cells: Cells, row: int) -> Churn:
         return Churn(
             horizon_days=self._config.horizon_days,
             definition=self._config.churn.definition,

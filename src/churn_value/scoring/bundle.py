@@ -44,9 +44,9 @@ from churn_value.scoring.policy_words import PolicyWords
 from churn_value.scoring.portrait import Shown
 from churn_value.scoring.quantities import FactColumns
 from churn_value.scoring.reason_groups import Grouping
-from churn_value.scoring.reasons import Phrasebook
 from churn_value.scoring.reference import Reference
 from churn_value.scoring.shelf import MODEL_FOLDER, read_checked, write_addressed
+from churn_value.scoring.spoken import Phrasebook
 from churn_value.scoring.standing import Frozen
 from churn_value.scoring.stored_catalog import CatalogLike, StoredCatalog, StoredFeature, stored_catalog
 from churn_value.scoring.subscores import overall_thresholds

@@ -20,27 +20,34 @@ _BETWEEN = {"en": (": ", ", "), "zh": ("：", "、")}
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Habits of one customer; null where they are not known."""
+    """Habits of one customer, written in the cells beside the features; each is read when it is asked for.
 
-    categories: tuple[Preferred, ...] | None = None
-    channels: tuple[Preferred, ...] | None = None
-    next_best: tuple[NextBest, ...] | None = None
+    Attributes
+    ----------
+    texts
+        Cells of `HABITS`; None where the rows were made without them, and then nothing is known.
+    """
 
+    texts: HabitTexts | None = None
 
-UNKNOWN = Habits()
+    @property
+    def categories(self) -> tuple[Preferred, ...] | None:
+        """Preferred categories; None where they are not known."""
+        return _preferred(self._cell(0))
 
+    @property
+    def channels(self) -> tuple[Preferred, ...] | None:
+        """Preferred channels; None where they are not known."""
+        return _preferred(self._cell(1))
 
-def habits_of(texts: HabitTexts | None) -> Habits:
-    """Habits written in the cells beside a row's features; all unknown where the rows were made without them."""
-    if texts is None:
-        return UNKNOWN
-    categories, channels, items = texts
-    following = _parsed(items)
-    return Habits(
-        _preferred(categories),
-        _preferred(channels),
-        None if following is None else tuple(NextBest(str(n), float(p), bool(b)) for n, p, b in following),
-    )
+    @property
+    def next_best(self) -> tuple[NextBest, ...] | None:
+        """Items that are likely to be bought next; None where they are not known."""
+        found = _parsed(self._cell(2))
+        return None if found is None else tuple([NextBest(str(n), float(p), bool(b)) for n, p, b in found])
+
+    def _cell(self, place: int) -> object:
+        return None if self.texts is None else self.texts[place]
 
 
 def _preferred(text: object) -> tuple[Preferred, ...] | None:
@@ -57,14 +64,18 @@ def naming(
 ) -> list[tuple[Action, ...]]:
     """Actions of each customer, those that the policy lets speak of the next best items naming them."""
     return [
-        tuple(_named(one, known, words.language) if one.code in words.name_items else one for one in own)
-        if known.next_best
-        else own
+        _naming(own, known, words) if any(one.code in words.name_items for one in own) else own
         for own, known in zip(actions, habits, strict=True)
     ]
 
 
-def _named(action: Action, habits: Habits, language: Language) -> Action:
-    names = tuple(one.name for one in (habits.next_best or ())[:NAMED])
+def _naming(own: tuple[Action, ...], habits: Habits, words: PolicyWords) -> tuple[Action, ...]:
+    names = tuple([one.name for one in (habits.next_best or ())[:NAMED]])
+    if not names:
+        return own
+    return tuple(_named(one, names, words.language) if one.code in words.name_items else one for one in own)
+
+
+def _named(action: Action, names: tuple[str, ...], language: Language) -> Action:
     colon, comma = _BETWEEN[language]
     return replace(action, about=names, text=f"{action.text}{colon}{comma.join(names)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -172,14 +173,8 @@ class Subjects:
     habits: Sequence[Habits]
 
 
-def portraits(
-    subjects: Subjects,
-    tags: Sequence[tuple[Labelled, ...]],
-    *,
-    shown: Shown,
-    words: PolicyWords,
-) -> list[Portrait]:
-    """Portrait of each customer, in order.
+class Portraits:
+    """Portraits of rows, in their order; nothing is made before it is asked for: a table shows only parts of them.
 
     Parameters
     ----------
@@ -192,35 +187,60 @@ def portraits(
     words
         Of the policy, in the language of the portraits.
     """
-    frame, facts, quantities = subjects.frame, subjects.facts, subjects.quantities
-    since, gap = facts["days_since_last_purchase"], facts["mean_gap_days"]
-    due = expected_next_purchase(since, gap).tolist()
-    scores = zip(*(quantities[name].tolist() for name in "rfm"), strict=True)
-    rhythms = map(_rhythm, subjects.as_of, since.tolist(), gap.tolist(), due)
-    parts = zip(
-        profiles(frame, facts["tenure_days"], shown.attributes, words.language),
-        quantities["lifecycle"].tolist(),
-        scores,
-        quantities["segment"].tolist(),
-        rhythms,
-        subjects.habits,
-        satisfaction_of(facts, quantities["satisfaction"], frame, shown, words.language),
-        payment_of(facts, quantities["payment"], shown),
-        tags,
-        strict=True,
-    )
-    return [
-        Portrait(
-            profile=profile,
-            lifecycle=words.stages[stage],
-            rfm=_rfm(cell, segment, words.segments),
-            rhythm=rhythm,
-            preferred_categories=own.categories,
-            preferred_channels=own.channels,
-            next_best=own.next_best,
-            satisfaction=satisfaction,
-            payment=payment,
-            tags=worn,
+
+    def __init__(
+        self, subjects: Subjects, tags: Sequence[tuple[Labelled, ...]], *, shown: Shown, words: PolicyWords
+    ) -> None:
+        self._subjects, self.tags = subjects, tags
+        self._shown, self._words = shown, words
+
+    @cached_property
+    def lifecycles(self) -> list[Labelled]:
+        """Stages of life."""
+        return [self._words.stages[stage] for stage in self._subjects.quantities["lifecycle"].tolist()]
+
+    @cached_property
+    def rfm(self) -> list[RfmScores | None]:
+        """Recency, frequency, monetary and segments."""
+        quantities, labels = self._subjects.quantities, self._words.segments
+        scores = zip(*(quantities[name].tolist() for name in "rfm"), strict=True)
+        return [_rfm(cell, own, labels) for cell, own in zip(scores, quantities["segment"].tolist(), strict=True)]
+
+    @cached_property
+    def rhythms(self) -> list[Rhythm | None]:
+        """Paces of purchases."""
+        since, gap = (self._subjects.facts[name] for name in ("days_since_last_purchase", "mean_gap_days"))
+        due = expected_next_purchase(since, gap).tolist()
+        return list(map(_rhythm, self._subjects.as_of, since.tolist(), gap.tolist(), due))
+
+    @cached_property
+    def all(self) -> list[Portrait]:
+        """The whole portraits."""
+        subjects, shown, language = self._subjects, self._shown, self._words.language
+        frame, facts, quantities = subjects.frame, subjects.facts, subjects.quantities
+        parts = zip(
+            profiles(frame, facts["tenure_days"], shown.attributes, language),
+            self.lifecycles,
+            self.rfm,
+            self.rhythms,
+            subjects.habits,
+            satisfaction_of(facts, quantities["satisfaction"], frame, shown, language),
+            payment_of(facts, quantities["payment"], shown),
+            self.tags,
+            strict=True,
         )
-        for profile, stage, cell, segment, rhythm, own, satisfaction, payment, worn in parts
-    ]
+        return [
+            Portrait(
+                profile=profile,
+                lifecycle=stage,
+                rfm=rfm,
+                rhythm=rhythm,
+                preferred_categories=own.categories,
+                preferred_channels=own.channels,
+                next_best=own.next_best,
+                satisfaction=satisfaction,
+                payment=payment,
+                tags=worn,
+            )
+            for profile, stage, rfm, rhythm, own, satisfaction, payment, worn in parts
+        ]

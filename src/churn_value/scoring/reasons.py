@@ -7,7 +7,7 @@ model may read absence, but absence explains nothing to a manager), nor does one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,14 +16,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from churn_value.estimators.feature_rows import FeatureRows
-from churn_value.scoring.answer import Importance, Reason, Sum
+from churn_value.scoring.answer import Reason, Sum
 from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
 from churn_value.scoring.quantities import Described, Floats, places_among
-from churn_value.scoring.reason_catalog import Direction, Head, Phrasing, peers_in_words, phrasing, reason_texts
+from churn_value.scoring.reason_catalog import Direction, Head, peers_in_words, phrasing, reason_texts
 from churn_value.scoring.reason_groups import Group, Grouping, Places, Weighed
+from churn_value.scoring.spoken import Phrasebook, Spoken
 from churn_value.scoring.wording import Language, minor_units
 
-HIGH_SHARE, MEDIUM_SHARE, LEAST_SHARE = 0.25, 0.10, 0.02
+LEAST_SHARE = 0.02
 SCALES: Mapping[Head, str] = {"churn": "log_odds", "value": "log_amount"}
 
 
@@ -104,30 +105,8 @@ def explained(
     return Explained(head, grouping.groups, weighed, weighed.order(), contributions[:, -1], raw)
 
 
-def _importance(share: float) -> Importance:
-    if share >= HIGH_SHARE:
-        return "high"
-    return "medium" if share >= MEDIUM_SHARE else "low"
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What all reasons have in common that are told by one feature in one direction."""
-
-    feature: str
-    units: int
-    """What amounts are divided by; 0 for what is no amount."""
-    typical: float | str | None
-    typical_of: str | None
-    phrasing: Phrasing
-
-
-Phrasebook = dict[tuple[Head, Language, int, Direction, int], Spoken]
-"""By head, language, place of the feature, direction, and group of peers; filled as it is needed."""
-
-
-_Cell = tuple[int, int, float, float, float | str]
-"""Of a row and a group: the group, who speaks for it, its sum and share, and the speaker's value."""
+_Cell = tuple[int, float, float, float | str]
+"""Of a row and a group: who speaks for it, its sum and share, and the speaker's value."""
 
 
 class Teller:
@@ -154,12 +133,10 @@ class Teller:
         self._currency, self._language = currency, language
         self._peers, self._alike = peers, [EVERYBODY] * len(explained.base) if alike is None else alike
         self._phrasebook: Phrasebook = {} if phrasebook is None else phrasebook
-        self._codes = [group.code for group in explained.groups]
         self._top, self._echoes = top, _echoes(values.names)
         # As many more as may turn out to be told already.
         order, rows = explained.order[:, : top + len(self._echoes)], np.arange(len(explained.base))[:, None]
         speakers = explained.weighed.speakers[rows, order]
-        self._order: list[list[int]] = order.tolist()
         self._sums: list[list[float]] = explained.weighed.sums[rows, order].tolist()
         self._share: list[list[float]] = explained.weighed.share[rows, order].tolist()
         self._speakers: list[list[int]] = speakers.tolist()
@@ -167,13 +144,33 @@ class Teller:
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """The top reasons of a row, largest first, each fact once; fewer where little is known."""
-        columns = (self._order, self._speakers, self._sums, self._share, self._cells)
-        cells: Iterator[_Cell] = zip(*(column[row] for column in columns), strict=True)
-        weighty = [cell for cell in cells if cell[1] >= 0 and cell[3] >= LEAST_SHARE]
-        speaking = {cell[1] for cell in weighty[: self._top]}
-        fresh = [cell for cell in weighty if not self._is_echo(row, cell[1], speaking)]
         alike = self._alike[row]
-        return tuple([self._told(cell, alike) for cell in fresh[: self._top]])
+        return tuple(
+            [
+                self._spoken(speaker, moved, alike).reason(value, moved, share)
+                for speaker, moved, share, value in self._cells_of(row)
+            ]
+        )
+
+    def written(self) -> list[str]:
+        """The JSON of the same reasons, of every row."""
+        return [f"[{','.join(self._written(row, alike))}]" for row, alike in enumerate(self._alike)]
+
+    def _written(self, row: int, alike: int) -> list[str]:
+        return [
+            self._spoken(speaker, moved, alike).written(value, moved, share)
+            for speaker, moved, share, value in self._cells_of(row)
+        ]
+
+    def _cells_of(self, row: int) -> list[_Cell]:
+        """What the top reasons of a row are told of."""
+        columns = self._speakers[row], self._sums[row], self._share[row], self._cells[row]
+        weighty = [cell for cell in zip(*columns, strict=True) if cell[0] >= 0 and cell[2] >= LEAST_SHARE]
+        top = weighty[: self._top]
+        speaking = [cell[0] for cell in top]
+        if self._echoes.keys().isdisjoint(speaking):
+            return top
+        return [cell for cell in weighty if not self._is_echo(row, cell[0], speaking)][: self._top]
 
     def _is_echo(self, row: int, speaker: int, speaking: Collection[int]) -> bool:
         """Whether a feature would say what another that speaks already says."""
@@ -182,24 +179,12 @@ class Teller:
             return False
         return self._values.cell(speaker, row) == self._values.cell(other, row)
 
-    def _told(self, cell: _Cell, alike: int) -> Reason:
-        group, speaker, contribution, share, value = cell
+    def _spoken(self, place: int, contribution: float, alike: int) -> Spoken:
         direction: Direction = "up" if contribution > 0 else "down"
-        key = (self._explained.head, self._language, speaker, direction, alike)
-        spoken = self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._spoken(*key[2:]))
-        return Reason(
-            self._codes[group],
-            spoken.feature,
-            _shown(value, spoken.units),
-            spoken.typical,
-            spoken.typical_of,
-            contribution,
-            direction,
-            _importance(share),
-            spoken.phrasing.said(value),
-        )
+        key = (self._explained.head, self._language, place, direction, alike)
+        return self._phrasebook.get(key) or self._phrasebook.setdefault(key, self._worded(*key[2:]))
 
-    def _spoken(self, place: int, direction: Direction, alike: int) -> Spoken:
+    def _worded(self, place: int, direction: Direction, alike: int) -> Spoken:
         feature = self._values.features[place]
         group = self._peers.told_by(alike, feature.name)
         typical = (self._typical if group == EVERYBODY else self._peers.typical[group]).get(feature.name)
@@ -214,7 +199,7 @@ class Teller:
         )
         units = minor_units(self._currency) if "_minor" in feature.name else 0
         named = None if typical is None else self._peers.code(group)
-        return Spoken(feature.name, units, _shown(typical, units), named, said)
+        return Spoken.of(feature.group, feature.name, typical, named, direction, units=units, phrasing=said)
 
 
 @lru_cache(maxsize=64)
@@ -223,8 +208,3 @@ def _echoes(names: tuple[str, ...]) -> Mapping[int, int]:
     places = {name: place for place, name in enumerate(names)}
     named = reason_texts().echoes.items()
     return {places[one]: places[other] for one, other in named if one in places and other in places}
-
-
-def _shown(value: float | str | None, units: int) -> float | str | None:
-    """Amounts in currency units, everything else as it is."""
-    return value / units if units and isinstance(value, float) else value

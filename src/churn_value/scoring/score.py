@@ -18,23 +18,23 @@ import pandas as pd
 from churn_value.errors import RequestError
 from churn_value.estimators.feature_rows import FeatureRows
 from churn_value.scoring.actions import Judged
-from churn_value.scoring.answer import Answer
 from churn_value.scoring.answer_tiers import Levers
+from churn_value.scoring.answers import Answers
 from churn_value.scoring.assembly import Assembler, Batch, Told, cells_of
 from churn_value.scoring.bundle import Bundle
 from churn_value.scoring.cohort import eligible
-from churn_value.scoring.habits_told import Habits, habits_of, naming
+from churn_value.scoring.habits_told import Habits, naming
 from churn_value.scoring.inputs import Inputs, checked
 from churn_value.scoring.levers import LeverTeller, Tried
 from churn_value.scoring.offered import Offered
 from churn_value.scoring.overrides import Override, TierOverrides
-from churn_value.scoring.portrait import Subjects, portraits
+from churn_value.scoring.portrait import Portraits, Subjects
 from churn_value.scoring.previous import Previous, previous_of
 from churn_value.scoring.quantities import TIER_STEPS, Floats, Predicted, facts
 from churn_value.scoring.standing import coded, standing
 from churn_value.scoring.tier_answers import TierTeller, shown_places
 from churn_value.scoring.tiers import Placed, place
-from churn_value.scoring.wording import Language, language_of
+from churn_value.scoring.wording import Language, language_of, minor_units
 from churn_value.timeline import EPOCH
 
 MOST_REASONS = 20
@@ -52,7 +52,7 @@ def score(
     levers: bool = False,
     now: date | None = None,
     threads: int = 1,
-) -> list[Answer]:
+) -> Answers:
     """Answers for feature rows, in their order.
 
     Parameters
@@ -84,8 +84,9 @@ def score(
 
     Returns
     -------
-    list of Answer
-        ``ok``, ``partial``, ``ineligible`` (not in the cohort the model was trained for) or ``invalid``.
+    Answers
+        Each is made when it is asked for; `answers_to_frame` makes a table without any. Their status is ``ok``,
+        ``partial``, ``ineligible`` (not in the cohort the model was trained for) or ``invalid``.
 
     Raises
     ------
@@ -107,16 +108,12 @@ def score(
     rows = np.flatnonzero(inputs.valid & eligible(offered, bundle.config))
     assembler = Assembler(bundle, inputs, now)
     if not rows.size:
-        return [assembler.unscored(row) for row in range(len(inputs.ids))]
-    habits = [habits_of(offered.habits[row]) for row in rows.tolist()]
+        return Answers(assembler, len(inputs.ids))
+    habits = [Habits(offered.habits[row]) for row in rows.tolist()]
     taken = _Rows.taken(inputs, prior, rows, overrides or TierOverrides(), now=now, habits=habits)
     batch = _batch(bundle, taken, language=language, levers=levers, threads=threads)
     told = Told(batch, bundle, language=language, top=top, threads=threads) if explain else None
-    places = {row: at for at, row in enumerate(rows.tolist())}
-    return [
-        assembler.scored(row, batch, places[row], told) if row in places else assembler.unscored(row)
-        for row in range(len(inputs.ids))
-    ]
+    return Answers(assembler, len(inputs.ids), rows.tolist(), batch, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +179,9 @@ def _batch(bundle: Bundle, rows: _Rows, *, language: Language, levers: bool, thr
     return Batch(
         rows=rows.features,
         prediction=scored.prediction,
-        cells=cells_of(quantities, scored.prediction),
+        cells=cells_of(quantities, scored.prediction, minor_units(bundle.config.currency)),
         tiers=tiers.tiers(shown, rows.set_by_hand, rows.as_of),
-        portraits=portraits(subjects, judged.tags, shown=bundle.shown, words=words),
+        portraits=Portraits(subjects, judged.tags, shown=bundle.shown, words=words),
         actions=naming(judged.actions, rows.habits, words),
         disagreements=judged.disagreements,
         levers=_levers(bundle, rows, language, threads) if levers else None,

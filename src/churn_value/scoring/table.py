@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
-from churn_value.scoring.answer import Action, Answer, Disagreement, InputWarning, Reasons
+from churn_value.scoring.answer import Action, Disagreement, InputWarning
+from churn_value.scoring.answer_tiers import TierEntered
+from churn_value.scoring.answers import Answers
+from churn_value.scoring.assembly import Batch, Cells
+from churn_value.scoring.portrait_parts import Labelled
+from churn_value.scoring.sections import SUB_SCORES
 
 # Flat columns by their path in the answer's JSON.
 PATHS: dict[str, tuple[str, ...]] = {
@@ -64,20 +71,26 @@ NUMBERS = (
     "value_at_risk",
     *(name for name in PATHS if name.endswith("_score")),
 )
-# Parts with an inner life of their own, kept whole as JSON text.
-NESTED: dict[str, TypeAdapter[Any]] = {
-    "reasons": TypeAdapter(Reasons | None),
-    "actions": TypeAdapter(tuple[Action, ...]),
-    "disagreements": TypeAdapter(tuple[Disagreement, ...]),
-    "warnings": TypeAdapter(tuple[InputWarning, ...]),
+# Columns that are cells of a batch, and the cells' names.
+_CELLS = {
+    **{
+        name: name
+        for name, (part, *_) in PATHS.items()
+        if part in ("value", "churn", "value_at_risk") and name != "currency"
+    },
+    "overall_score": "overall",
+    **{f"{name}_score": name for name in SUB_SCORES},
 }
+_ACTIONS: TypeAdapter[tuple[Action, ...]] = TypeAdapter(tuple[Action, ...])
+_DISAGREEMENTS: TypeAdapter[tuple[Disagreement, ...]] = TypeAdapter(tuple[Disagreement, ...])
+_WARNINGS: TypeAdapter[tuple[InputWarning, ...]] = TypeAdapter(tuple[InputWarning, ...])
 
 
 class _Parts:
     """Parts of answers by their path, each looked up once however many columns lie below it."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
-        self._found: dict[tuple[str, ...], Sequence[Any]] = {(): answers}
+    def __init__(self, answers: Answers) -> None:
+        self._found = _known(answers)
 
     def at(self, path: tuple[str, ...]) -> Sequence[Any]:
         """What each answer has at a path, None where a part on the way is None."""
@@ -89,8 +102,37 @@ class _Parts:
         return found
 
 
-def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
+def _known(answers: Answers) -> dict[tuple[str, ...], Sequence[Any]]:
+    """What is known of the answers before any is made, by its path in them."""
+    about, rows, spread = answers.assembler, range(len(answers)), answers.spread
+    return {
+        ("customer_id",): about.inputs.ids,
+        ("as_of",): about.inputs.as_of,
+        ("expires_at",): [about.expires(row) for row in rows],
+        ("status",): [about.status(row, scored=row in answers.places) for row in rows],
+        ("model",): [about.model] * len(rows),
+        ("policy",): [about.policy] * len(rows),
+        ("value", "currency"): spread(lambda batch: _priced(batch.cells, about.currency)),
+        **{PATHS[name]: spread(_cells(cell)) for name, cell in _CELLS.items()},
+        ("tier",): spread(attrgetter("tiers")),
+        ("portrait", "lifecycle"): spread(attrgetter("portraits.lifecycles")),
+        ("portrait", "rfm"): spread(attrgetter("portraits.rfm")),
+        ("portrait", "rhythm"): spread(attrgetter("portraits.rhythms")),
+    }
+
+
+def _cells(name: str) -> Callable[[Batch], list[Any] | None]:
+    return lambda batch: batch.cells.get(name)
+
+
+def _priced(cells: Cells, currency: str) -> list[str] | None:
+    return [currency] * len(ends) if (ends := cells.get("value_lower")) is not None else None
+
+
+def answers_to_frame(answers: Answers) -> pd.DataFrame:
     """One row per answer: flat columns (see `PATHS`), and JSON texts of what has several parts.
+
+    No answer is made for it: a table is made of columns, and the objects would take longer than the model.
 
     Returns
     -------
@@ -99,26 +141,43 @@ def answers_to_frame(answers: Sequence[Answer]) -> pd.DataFrame:
         null where the answer has null.
     """
     parts = _Parts(answers)
-    frame = pd.DataFrame({name: pd.Series(parts.at(path), dtype=object) for name, path in PATHS.items()})
-    for name in DATES:
-        frame[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
-    for name in WHOLE:
-        frame[name] = frame[name].astype("Int64")
-    for name in NUMBERS:
-        frame[name] = frame[name].astype("float64")
-    frame["tags"] = pd.Series([json.dumps(_tags(answer), ensure_ascii=False) for answer in answers], dtype=object)
-    frame["tier_history"] = pd.Series([_history(answer) for answer in answers], dtype=object)
-    for name, adapter in NESTED.items():
-        texts = [adapter.dump_json(getattr(answer, name)).decode() for answer in answers]
-        frame[name] = pd.Series([None if text == "null" else text for text in texts], dtype=object)
-    return frame
+    frame = pd.DataFrame({name: _column(name, parts.at(path)) for name, path in PATHS.items()})
+    told, warnings = answers.told, answers.assembler.warnings
+    texts: dict[str, Sequence[str | None]] = {
+        "tags": [_tags(own) for own in answers.spread(attrgetter("portraits.tags"), ())],
+        "tier_history": [None if tier is None else _history(tier.history) for tier in parts.at(("tier",))],
+        "reasons": answers.spread(lambda _: told.written() if told else None),
+        "actions": _texts(_ACTIONS, answers.spread(attrgetter("actions"), ())),
+        "disagreements": _texts(_DISAGREEMENTS, answers.spread(attrgetter("disagreements"), ())),
+        "warnings": _texts(_WARNINGS, [warnings(row, scored=row in answers.places) for row in range(len(answers))]),
+    }
+    return frame.assign(**{name: pd.Series(list(cells), dtype=object) for name, cells in texts.items()})
 
 
-def _history(answer: Answer) -> str | None:
-    if answer.tier is None:
-        return None
-    return json.dumps([[one.code, one.since and one.since.isoformat()] for one in answer.tier.history])
+def _column(name: str, cells: Sequence[Any]) -> pd.Series:
+    if name in NUMBERS:
+        return pd.Series(np.array(cells, dtype=np.float64))
+    found = pd.Series(cells, dtype=object)
+    if name in DATES:
+        return pd.to_datetime(found).astype("datetime64[us]")
+    return found.astype("Int64") if name in WHOLE else found
 
 
-def _tags(answer: Answer) -> list[str]:
-    return [] if answer.portrait is None else [tag.code for tag in answer.portrait.tags]
+@lru_cache(maxsize=1024)
+def _history(entered: tuple[TierEntered, ...]) -> str:
+    return json.dumps([[one.code, one.since and one.since.isoformat()] for one in entered])
+
+
+def _tags(worn: Sequence[Labelled]) -> str:
+    return _list_of(tuple([tag.code for tag in worn]))
+
+
+@lru_cache(maxsize=1024)
+def _list_of(codes: tuple[str, ...]) -> str:
+    return json.dumps(codes, ensure_ascii=False)
+
+
+def _texts(adapter: TypeAdapter[Any], parts: Sequence[object]) -> list[str]:
+    """JSON of the parts of each row; many rows have the very same: those of a play, or none at all."""
+    made: dict[int, str] = {}
+    return [made.get(id(own)) or made.setdefault(id(own), adapter.dump_json(own).decode()) for own in parts]

@@ -102,7 +102,8 @@ def _attempt(
         levers=wanted.levers,
         now=now.date(),
     )
-    return found, offered
+    # Made here: whatever cannot be told of a row is that row's fault.
+    return list(found), offered
 
 
 def _asked(question: Question, served: Served, now: datetime) -> Asked:
