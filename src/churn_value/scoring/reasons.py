@@ -21,7 +21,7 @@ from churn_value.scoring.peers import EVERYBODY, NO_PEERS, Peers
 from churn_value.scoring.quantities import Described, Floats, places_among
 from churn_value.scoring.reason_catalog import Direction, Head, peers_in_words, phrasing, reason_texts
 from churn_value.scoring.reason_groups import Group, Grouping, Places, Weighed
-from churn_value.scoring.spoken import Phrasebook, Spoken
+from churn_value.scoring.spoken import Phrasebook, Spoken, numbers_written
 from churn_value.scoring.wording import Language, minor_units
 
 LEAST_SHARE = 0.02
@@ -105,10 +105,6 @@ def explained(
     return Explained(head, grouping.groups, weighed, weighed.order(), contributions[:, -1], raw)
 
 
-_Cell = tuple[int, float, float, float | str]
-"""Of a row and a group: who speaks for it, its sum and share, and the speaker's value."""
-
-
 class Teller:
     """Tells the reasons of one head in a language and currency, against typical values.
 
@@ -138,39 +134,48 @@ class Teller:
         order, rows = explained.order[:, : top + len(self._echoes)], np.arange(len(explained.base))[:, None]
         speakers = explained.weighed.speakers[rows, order]
         self._sums: list[list[float]] = explained.weighed.sums[rows, order].tolist()
-        self._share: list[list[float]] = explained.weighed.share[rows, order].tolist()
+        self._shares: list[list[float]] = explained.weighed.share[rows, order].tolist()
         self._speakers: list[list[int]] = speakers.tolist()
         self._cells = values.cells(speakers)
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """The top reasons of a row, largest first, each fact once; fewer where little is known."""
+        speakers, sums, shares, cells = self._speakers[row], self._sums[row], self._shares[row], self._cells[row]
         alike = self._alike[row]
         return tuple(
             [
-                self._spoken(speaker, moved, alike).reason(value, moved, share)
-                for speaker, moved, share, value in self._cells_of(row)
+                self._spoken(speakers[at], sums[at], alike).reason(cells[at], sums[at], shares[at])
+                for at in self._top_of(row)
             ]
         )
 
     def written(self) -> list[str]:
-        """The JSON of the same reasons, of every row."""
-        return [f"[{','.join(self._written(row, alike))}]" for row, alike in enumerate(self._alike)]
+        """The JSON of the reasons of every row."""
+        units = [_units(feature, self._currency) for feature in self._values.features]
+        shown = [
+            [0.0 if isinstance(cell, str) else cell / units[place] for cell, place in zip(*own, strict=True)]
+            for own in zip(self._cells, self._speakers, strict=True)
+        ]
+        numbers, moved = numbers_written(shown), numbers_written(self._sums)
+        return [f"[{','.join(self._written(row, numbers[row], moved[row]))}]" for row in range(len(self._alike))]
 
-    def _written(self, row: int, alike: int) -> list[str]:
+    def _written(self, row: int, numbers: Sequence[str], moved: Sequence[str]) -> list[str]:
+        speakers, sums, shares, cells = self._speakers[row], self._sums[row], self._shares[row], self._cells[row]
+        alike = self._alike[row]
         return [
-            self._spoken(speaker, moved, alike).written(value, moved, share)
-            for speaker, moved, share, value in self._cells_of(row)
+            self._spoken(speakers[at], sums[at], alike).written(cells[at], numbers[at], moved[at], shares[at])
+            for at in self._top_of(row)
         ]
 
-    def _cells_of(self, row: int) -> list[_Cell]:
-        """What the top reasons of a row are told of."""
-        columns = self._speakers[row], self._sums[row], self._share[row], self._cells[row]
-        weighty = [cell for cell in zip(*columns, strict=True) if cell[0] >= 0 and cell[2] >= LEAST_SHARE]
+    def _top_of(self, row: int) -> Sequence[int]:
+        """Which of the groups that might be told are: each has a speaker and counts for something."""
+        speakers, shares = self._speakers[row], self._shares[row]
+        weighty = [at for at, share in enumerate(shares) if share >= LEAST_SHARE and speakers[at] >= 0]
         top = weighty[: self._top]
-        speaking = [cell[0] for cell in top]
+        speaking = [speakers[at] for at in top]
         if self._echoes.keys().isdisjoint(speaking):
             return top
-        return [cell for cell in weighty if not self._is_echo(row, cell[0], speaking)][: self._top]
+        return [at for at in weighty if not self._is_echo(row, speakers[at], speaking)][: self._top]
 
     def _is_echo(self, row: int, speaker: int, speaking: Collection[int]) -> bool:
         """Whether a feature would say what another that speaks already says."""
@@ -197,7 +202,7 @@ class Teller:
             language=self._language,
             peers=peers_in_words(self._peers, group, self._language),
         )
-        units = minor_units(self._currency) if "_minor" in feature.name else 0
+        units = _units(feature, self._currency)
         named = None if typical is None else self._peers.code(group)
         return Spoken.of(feature.group, feature.name, typical, named, direction, units=units, phrasing=said)
 
@@ -208,3 +213,8 @@ def _echoes(names: tuple[str, ...]) -> Mapping[int, int]:
     places = {name: place for place, name in enumerate(names)}
     named = reason_texts().echoes.items()
     return {places[one]: places[other] for one, other in named if one in places and other in places}
+
+
+def _units(feature: Described, currency: str) -> int:
+    """What values of a feature are divided by before they are shown: 1 for what is no amount."""
+    return minor_units(currency) if "_minor" in feature.name else 1
