@@ -28,15 +28,16 @@ def ours(folder: Path, chunk: int, customers: int = 1) -> Iterator[int]:
 
     By as many processes as it takes for so many customers.
     """
-    from churn_value.monitoring.scorers import Wanted, processes_for, scorer  # noqa: PLC0415 - the peer has no churn_value
+    from churn_value.monitoring.scorers import Chunk, Wanted, processes_for, scorer  # noqa: PLC0415 - the peer has no churn_value
     from churn_value.scoring.bundle import load_bundle  # noqa: PLC0415
     from churn_value.scoring.overrides import TierOverrides  # noqa: PLC0415
 
     place = Path(json.loads((folder / "peer.json").read_text())["bundle"])
     wanted, processes = Wanted("en", TierOverrides(), date(2000, 1, 1), threads=1), processes_for(customers)
     with scorer(load_bundle(place), place, wanted, processes) as scored:
-        for batch in pq.ParquetFile(folder / "base.parquet").iter_batches(batch_size=processes * chunk):
-            yield len(scored(batch.to_pandas(), None))
+        batches = pq.ParquetFile(folder / "base.parquet").iter_batches(batch_size=processes * chunk)
+        for _, answers in scored(Chunk(batch.to_pandas()) for batch in batches):
+            yield len(answers)
 
 
 def explained(folder: Path, chunk: int) -> Iterator[int]:

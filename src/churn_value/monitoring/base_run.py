@@ -19,7 +19,7 @@ from churn_value.errors import TooLittleData
 from churn_value.features.catalog import Catalog
 from churn_value.monitoring.archive import beside_previous, previous_in
 from churn_value.monitoring.parts import Parts, file_sha256
-from churn_value.monitoring.scorers import Scorer, Wanted
+from churn_value.monitoring.scorers import Chunk, Scorer, Wanted
 from churn_value.provenance import source_sha256
 from churn_value.recommendation.habits import with_habits
 from churn_value.scoring.bundle import Bundle
@@ -100,17 +100,20 @@ class BaseRun:
         """How everyone is scored."""
         return Wanted(self.locale, self.by_hand, self.today, self.config.tuning.threads)
 
-    def chunk(self, keys: pd.DataFrame, scored: Scorer) -> dict[str, pd.DataFrame]:
-        """Stored features and answers of some customers, in the order of `keys`."""
+    def chunk(self, keys: pd.DataFrame) -> Chunk:
+        """Stored features of some customers, in the order of `keys`, and their previous answers."""
         known = features_for(self.tables, self.features, keys)
         frame = with_habits(known, self.tables, self.as_of, self.bundle.recommender)
         before = None if self.earlier is None else previous_in(self.earlier, frame["customer_id"].tolist())
-        return {"features": beside_previous(frame, before), "answers": scored(frame, before)}
+        return Chunk(frame, before)
 
-    def finish(self, parts: Parts, keys: pd.DataFrame, chunk_rows: int, scored: Scorer) -> Iterator[int]:
-        """Make the chunks that are not there yet; yields the number of rows of each, made now or before."""
-        for number, start in enumerate(range(0, len(keys), chunk_rows)):
-            chunk = keys.iloc[start : start + chunk_rows]
-            if not parts.has(number, len(chunk)):
-                parts.keep(number, self.chunk(chunk, scored))
-            yield len(chunk)
+    def finish(self, parts: Parts, keys: pd.DataFrame, chunk_rows: int, scorer: Scorer) -> Iterator[int]:
+        """Make the chunks that are not there yet; yields the rows of those that are, then of each as it is made."""
+        starts = range(0, len(keys), chunk_rows)
+        wanted = {number: keys.iloc[start : start + chunk_rows] for number, start in enumerate(starts)}
+        missing = [number for number, those in wanted.items() if not parts.has(number, len(those))]
+        yield len(keys) - sum(len(wanted[number]) for number in missing)
+        made = scorer(self.chunk(wanted[number]) for number in missing)
+        for number, (chunk, answers) in zip(missing, made, strict=True):
+            parts.keep(number, {"features": beside_previous(chunk.rows, chunk.previous), "answers": answers})
+            yield len(answers)

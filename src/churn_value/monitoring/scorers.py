@@ -7,8 +7,9 @@ processes there are changes nothing but the time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -28,8 +29,20 @@ from churn_value.scoring.table import answers_to_frame
 
 # To begin a process takes as long as to score some thousand customers.
 ROWS_A_PROCESS = 10_000
-Scorer = Callable[[pd.DataFrame, pd.DataFrame | None], pd.DataFrame]
-"""Answers as a flat table, of feature rows and the customers' previous answers; in the order of the rows."""
+# Chunks that are made while another is scored: without one, every process waits while the parent makes the next.
+AHEAD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some customers: feature rows, and their previous answers where there are any."""
+
+    rows: pd.DataFrame
+    previous: pd.DataFrame | None = None
+
+
+Scorer = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, pd.DataFrame]]]
+"""Each chunk, in order, with its answers as a flat table in the order of its rows; at most `AHEAD` are taken before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,7 @@ def scorer(bundle: Bundle, folder: Path, wanted: Wanted, processes: int) -> Iter
     """
     if processes == 1:
         with collecting_rarely():
-            yield partial(scored, bundle, wanted)
+            yield partial(_one_by_one, bundle, wanted)
         return
     own = (folder, bundle.version, replace(wanted, threads=1))
     spawned = get_context("spawn")
@@ -78,13 +91,13 @@ def scorer(bundle: Bundle, folder: Path, wanted: Wanted, processes: int) -> Iter
         yield partial(_shared_out, pool, processes)
 
 
-def scored(bundle: Bundle, wanted: Wanted, rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
-    """Answers of feature rows as a flat table."""
+def scored(bundle: Bundle, wanted: Wanted, chunk: Chunk) -> pd.DataFrame:
+    """Answers of a chunk as a flat table."""
     answers = score(
         bundle,
-        rows,
+        chunk.rows,
         locale=wanted.locale,
-        previous=previous,
+        previous=chunk.previous,
         overrides=wanted.by_hand,
         now=wanted.today,
         threads=wanted.threads,
@@ -92,21 +105,39 @@ def scored(bundle: Bundle, wanted: Wanted, rows: pd.DataFrame, previous: pd.Data
     return answers_to_frame(answers)
 
 
+def _one_by_one(bundle: Bundle, wanted: Wanted, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, pd.DataFrame]]:
+    for chunk in chunks:
+        yield chunk, scored(bundle, wanted, chunk)
+
+
 def _shared_out(
-    pool: ProcessPoolExecutor, processes: int, rows: pd.DataFrame, previous: pd.DataFrame | None
-) -> pd.DataFrame:
-    """Answers of a chunk in slices of equal length, put together again."""
-    size = max(1, -(-len(rows) // processes))
-    slices = [rows.iloc[start : start + size] for start in range(0, len(rows), size)]
-    before = [_of(previous, one["customer_id"]) for one in slices]
-    return pd.concat(pool.map(_scored_here, slices, before), ignore_index=True)
+    pool: ProcessPoolExecutor, processes: int, chunks: Iterable[Chunk]
+) -> Iterator[tuple[Chunk, pd.DataFrame]]:
+    """Each chunk in slices of equal length, put together again; the next is handed out before one is waited for."""
+    waiting: deque[tuple[Chunk, list[Future[pd.DataFrame]]]] = deque()
+    for chunk in chunks:
+        waiting.append((chunk, [pool.submit(_scored_here, part) for part in _slices(chunk, processes)]))
+        if len(waiting) > AHEAD:
+            yield _together(*waiting.popleft())
+    while waiting:
+        yield _together(*waiting.popleft())
+
+
+def _together(chunk: Chunk, answers: list[Future[pd.DataFrame]]) -> tuple[Chunk, pd.DataFrame]:
+    return chunk, pd.concat([one.result() for one in answers], ignore_index=True)
+
+
+def _slices(chunk: Chunk, count: int) -> list[Chunk]:
+    size = max(1, -(-len(chunk.rows) // count))
+    slices = [chunk.rows.iloc[start : start + size] for start in range(0, len(chunk.rows), size)]
+    return [Chunk(one, _of(chunk.previous, one["customer_id"])) for one in slices]
 
 
 def _of(previous: pd.DataFrame | None, customers: pd.Series[str]) -> pd.DataFrame | None:
     return None if previous is None else previous[previous["customer_id"].isin(customers)]
 
 
-_here: list[Scorer] = []  # of a process that `_begin` has made ready; one
+_here: list[Callable[[Chunk], pd.DataFrame]] = []  # of a process that `_begin` has made ready; one
 
 
 def _begin(folder: Path, version: str, wanted: Wanted) -> None:
@@ -127,5 +158,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _scored_here(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
-    return _here[0](rows, previous)
+def _scored_here(chunk: Chunk) -> pd.DataFrame:
+    return _here[0](chunk)
