@@ -39,8 +39,8 @@ BASE = "http://127.0.0.1:3000"
 
 
 def service_examples():
-    """Fenced blocks of both documents that call the service: bash with curl, python with its client."""
-    for name in ("README.md", "docs/service.md"):
+    """Fenced blocks of the documents that call the service: bash with curl, python with its client."""
+    for name in ("README.md", "README.zh-CN.md", "docs/service.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         for language, block in re.findall(r"```(bash|sh|python)\n(.*?)```", text, re.DOTALL):
             if BASE in block and ("curl " in block or language == "python"):
