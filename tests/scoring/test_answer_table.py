@@ -71,6 +71,34 @@ def test_the_table_says_what_the_answers_say(tmp_path, explain, locale, with_val
     assert any("茶" in json.loads(row["actions"])[0]["text"] for row in rows if json.loads(row["actions"]))
 
 
+def test_each_column_is_what_its_name_says(tmp_path):
+    people, before, by_hand = of_every_kind()
+    answers = score(loaded(written(tmp_path, LinearModel())), people, previous=before, overrides=by_hand, now=AS_OF)
+    one = answers[7]
+    row = answers_to_frame(answers).iloc[7]
+    assert row["tier_source"] == "override"
+    assert (row["tier"], row["tier_own"]) == ("S", one.tier.own_code) != ("S", "S")
+    assert (row["override_reason"], row["override_owner"]) == ('board "member"', "anna")
+    assert row["override_expires"] == pd.Timestamp("2027-12-31")
+    assert row["value_lower"] == one.value.interval.lower < row["value_upper"] == one.value.interval.upper
+    assert row["expected_value"] == one.value.expected < row["value_if_retained"] == one.value.if_retained
+    assert (row["value_percentile"], row["churn_percentile"]) == (one.value.percentile, one.churn.percentile)
+    assert (row["value_band"], row["churn_band"]) == (one.value.band, one.churn.band)
+    assert row["churn_probability"] == one.churn.probability
+    assert row["value_at_risk"] == one.value_at_risk.amount
+    scores = ["overall", "value", "behaviour", "satisfaction", "payment", "need"]
+    expected = [getattr(one.scores, name) for name in scores]
+    np.testing.assert_array_equal([row[f"{name}_score"] for name in scores], np.array(expected, dtype=float))
+    assert (row["lifecycle"], row["segment"]) == (one.portrait.lifecycle.code, one.portrait.rfm.segment)
+    assert row["expected_next_purchase"].date() == one.portrait.rhythm.expected_next_purchase
+    assert (row["as_of"].date(), row["expires_at"].date()) == (one.as_of, one.expires_at)
+    since = {"tier_since": one.tier.since, "tier_own_since": one.tier.own_since}
+    assert {name: row[name].date() for name in since} == since
+    assert (row["tier_rank"], row["tier_label"], row["tier_previous"]) == (1, one.tier.label, "A")
+    assert (row["policy_id"], row["policy_version"]) == (one.policy.id, one.policy.version)
+    assert (row["model_version"], row["currency"]) == (one.model.version, one.value.currency)
+
+
 @pytest.mark.parametrize("rows", [1, 0])
 def test_a_table_of_nobody_who_can_be_scored(bundle, rows):
     nobody = population(1).assign(customer_id=[None]).head(rows)

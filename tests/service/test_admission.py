@@ -247,7 +247,8 @@ def test_a_thread_that_ends_a_run_in_a_flood_leaves_the_next_to_the_event_loop(r
         first = asyncio.create_task(one_after_the_other())
         await begun(work)
         waiting = started(admission, quick, [2, 3, 4], customers=1, is_quick=True)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # they are in the queue
+        await asyncio.sleep(0)  # what their arrival planned has found no free slot
         work.gate.set()
         await asyncio.gather(first, *waiting)
         return threading.get_ident(), where, admission.inside
