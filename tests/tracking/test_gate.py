@@ -77,6 +77,17 @@ def test_a_total_too_far_off_is_refused_on_either_side(ratio):
     assert failed(given) == ["TOTAL_UNBIASED"]
 
 
+def test_a_total_of_nothing_is_refused_in_words():
+    given = evaluation()
+    given.metrics["model"]["value_total_bias"] = type(given.metrics["model"]["churn_auc"])(*[float("nan")] * 3)
+    verdict = decide(given, GATE)
+    assert [condition.code for condition in verdict.failed] == ["TOTAL_UNBIASED"]
+    said = [*verdict.reasons(), *verdict.reasons("zh")]
+    assert "net of returns" in said[0]
+    assert "退货" in said[1]
+    assert not any("nan" in sentence for sentence in said)
+
+
 def test_poor_calibration_or_none_at_all_is_refused():
     given = evaluation()
     estimate = type(given.metrics["model"]["churn_auc"])

@@ -189,13 +189,14 @@ def _rows(evaluation: Evaluation) -> Iterator[tuple[Any, ...]]:
             yield (system, name, found.value, found.lower, found.upper, gap.value, gap.lower, gap.upper)
 
 
-def _number(value: float) -> float | None:
+def or_null(value: float) -> float | None:
+    """The number, or None where it is undefined."""
     return value if math.isfinite(value) else None
 
 
 def _plain(table: Table) -> dict[str, dict[str, list[float | None]]]:
     return {
-        system: {name: [_number(e.value), _number(e.lower), _number(e.upper)] for name, e in metrics.items()}
+        system: {name: [or_null(e.value), or_null(e.lower), or_null(e.upper)] for name, e in metrics.items()}
         for system, metrics in table.items()
     }
 

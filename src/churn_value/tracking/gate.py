@@ -279,16 +279,25 @@ def _about_calibration(evaluation: Evaluation, gate: GateConfig) -> Iterator[Con
         text_zh=f"校准误差 {error:.4f}，上限 {gate.max_calibration_error:.4f}。",
     )
     if evaluation.has_value:
-        bias = _value(evaluation, "value_total_bias", MODEL) - 1
-        yield Condition(
-            "TOTAL_UNBIASED",
-            "value_total_bias",
-            passed=abs(bias) <= gate.max_total_bias,
-            measured=bias,
-            limit=gate.max_total_bias,
-            text_en=f"The predicted total is off by {bias:+.1%}, at most ±{gate.max_total_bias:.0%} is allowed.",
-            text_zh=f"预测总额偏差 {bias:+.1%}，允许范围 ±{gate.max_total_bias:.0%}。",
-        )
+        yield _about_total(_value(evaluation, "value_total_bias", MODEL) - 1, gate.max_total_bias)
+
+
+def _about_total(bias: float, limit: float) -> Condition:
+    """Undefined, and so not within the limit, where customers returned as much as they bought."""
+    text_en = f"The predicted total is off by {bias:+.1%}, at most ±{limit:.0%} is allowed."
+    text_zh = f"预测总额偏差 {bias:+.1%}，允许范围 ±{limit:.0%}。"
+    if math.isnan(bias):
+        text_en = "The test rows spent nothing in total, net of returns, so no predicted total can be compared with it."
+        text_zh = "测试客户扣除退货后的消费总额不为正，无法与预测总额比较。"
+    return Condition(
+        "TOTAL_UNBIASED",
+        "value_total_bias",
+        passed=abs(bias) <= limit,
+        measured=bias,
+        limit=limit,
+        text_en=text_en,
+        text_zh=text_zh,
+    )
 
 
 def _value(evaluation: Evaluation, metric: str, system: str) -> float:

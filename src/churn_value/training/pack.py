@@ -10,7 +10,7 @@ from churn_value.config import Config
 from churn_value.dataset import Dataset
 from churn_value.estimators.hurdle import HurdleModel
 from churn_value.evaluation.grade import grade
-from churn_value.evaluation.results import MODEL, Evaluation
+from churn_value.evaluation.results import MODEL, Evaluation, or_null
 from churn_value.provenance import libraries
 from churn_value.recommendation.learning import recommender_for
 from churn_value.scoring.bundle import write_bundle
@@ -30,7 +30,7 @@ def trained_through(data: Dataset) -> str:
 
 
 def manifest_of(config: Config, data: Dataset, evaluation: Evaluation, now: datetime) -> dict[str, Any]:
-    """What the bundle says of itself."""
+    """What the bundle says of itself; a measure that the test rows leave undefined is null."""
     found = grade(evaluation)
     return {
         "model_name": config.name,
@@ -42,7 +42,7 @@ def manifest_of(config: Config, data: Dataset, evaluation: Evaluation, now: date
         "seed": config.tuning.seed,
         "libraries": libraries(),
         "quality_grade": {"letter": found.letter, "en": found.en, "zh": found.zh},
-        "metrics": {name: estimate.value for name, estimate in evaluation.metrics[MODEL].items()},
+        "metrics": {name: or_null(estimate.value) for name, estimate in evaluation.metrics[MODEL].items()},
     }
 
 
