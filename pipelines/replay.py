@@ -14,7 +14,7 @@ from churn_value.config import load_config
 from churn_value.errors import DataContractError
 from churn_value.service.log.check import ChainReport, answers, verify
 from churn_value.service.log.replay import Replay, Replayed
-from churn_value.service.log.score_log import key_of, pseudonym
+from churn_value.service.log.score_log import kept_key, pseudonym
 from churn_value.settings import Settings
 
 MOST_SHOWN = 50
@@ -29,7 +29,7 @@ class Result:
 
 
 def _wanted(folder: Path, request_id: str | None, customer: str | None) -> Iterator[dict[str, Any]]:
-    name = None if customer is None else pseudonym(key_of(folder), customer)
+    name = None if customer is None else pseudonym(kept_key(folder), customer)
     for entry in answers(folder):
         if request_id in (None, entry["request_id"]) and name in (None, entry["customer"]):
             yield entry
@@ -44,11 +44,26 @@ def run(
     all_answers: bool,
     version: str | None,
 ) -> Result:
-    """Check every chain; score again the answers asked for."""
-    asked = all_answers or request_id is not None or customer is not None
-    replay = Replay(exported, version)
-    found = [replay(entry) for entry in _wanted(folder, request_id, customer)] if asked else []
-    return Result(verify(folder), found)
+    """Check every chain; score again the answers asked for.
+
+    Raises
+    ------
+    DataContractError
+        ``NOT_LOGGED`` when the answers asked for are not in it, ``LOG_MISSING``, ``LOG_KEY_MISSING``.
+    """
+    chains, replay = verify(folder), Replay(exported, version)
+    named = request_id is not None or customer is not None
+    found = [replay(entry) for entry in _wanted(folder, request_id, customer)] if named or all_answers else []
+    if named and not found:
+        raise DataContractError(
+            "an answer is scored again from its entry in the log",
+            code="NOT_LOGGED",
+            where=str(folder),
+            received=" and ".join(filter(None, (request_id, customer))),
+            remedy="check the id: --request-id takes the request_id of the answer, --customer the customer's own id; "
+            "lines that break a chain are not scored, --verify lists them",
+        )
+    return Result(chains, found)
 
 
 def show(result: Result) -> None:

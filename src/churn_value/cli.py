@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from churn_value.errors import ChurnValueError
+from churn_value.errors import ChurnValueError, ConfigError
 
 WIDE = 120  # columns when the output goes to a file, where nobody says how wide it may be
 # What is printed are a company's own names and texts: one in brackets is no style, and `:x:` no picture.
@@ -88,10 +88,29 @@ def help_text(job: Callable[..., object], name: str) -> str:
 def main(job: Callable[..., object]) -> None:
     """Run a job from the command line: its parameters become options, its docstring the help.
 
-    A user's error is printed without a traceback, and its exit status becomes the process's.
+    A user's error is printed without a traceback, and its exit status becomes the process's. So is what the system
+    says of a file or folder: no such place, no permission, no room.
     """
     try:
         _application(job)()
     except ChurnValueError as error:
-        stderr.print(Text.assemble((error.code, "bold red"), f" {error}"), soft_wrap=True)
-        sys.exit(error.exit_status)
+        _refuse(error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _refuse(_of_file(error))
+
+
+def _of_file(error: OSError) -> ConfigError:
+    return ConfigError(
+        "the system must let this file or folder be used",
+        code="FILE_REFUSED",
+        where=str(error.filename),
+        received=error.strerror,
+        remedy="correct the path or its permissions, or make room",
+    )
+
+
+def _refuse(error: ChurnValueError) -> NoReturn:
+    stderr.print(Text.assemble((error.code, "bold red"), f" {error}"), soft_wrap=True)
+    sys.exit(error.exit_status)

@@ -39,3 +39,26 @@ def test_tables_steps_and_bars_show_texts_as_they_are(said, word):
     with cli.progress() as bars:
         bars.add_task(word, total=1, completed=1)
     assert said().count(word) >= 5
+
+
+@pytest.mark.parametrize(("place", "reason"), [("no/such/folder/list.csv", "No such file"), (".", "Is a directory")])
+def test_a_place_that_cannot_be_written_is_named_without_a_traceback(said, monkeypatch, tmp_path, place, reason):
+    def job() -> None:
+        (tmp_path / place).write_text("customer_id")
+
+    monkeypatch.setattr("sys.argv", ["job"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main(job)
+    assert ended.value.code == ConfigError.exit_status
+    told = said()
+    assert told.startswith(f"FILE_REFUSED {tmp_path / place}: ")
+    assert reason in told
+
+
+def test_a_connection_that_fails_is_no_file(monkeypatch):
+    def job() -> None:
+        raise ConnectionError("nobody listens")
+
+    monkeypatch.setattr("sys.argv", ["job"])
+    with pytest.raises(ConnectionError):
+        cli.main(job)

@@ -98,3 +98,37 @@ def test_replay_fails_when_asked_to_verify_a_log_that_was_altered(typed, logged,
     assert (status, "LOG_BROKEN" in err) == (11, True)
     assert "CHAIN_BROKEN" in out
     assert typed("pipelines.replay")[0] == 0
+
+
+@pytest.mark.parametrize("arguments", [("--request-id", "no-such-request"), ("--customer", "no-such-customer")])
+def test_replay_says_that_nothing_of_what_it_was_asked_for_is_logged(typed, logged, arguments):
+    status, out, err = typed("pipelines.replay", *arguments)
+    assert (status, out) == (11, "")
+    assert "NOT_LOGGED" in err
+    assert arguments[1] in err
+
+
+@pytest.mark.parametrize("asked", [(), ("--verify",), ("--all",), ("--customer", "0001")])
+def test_a_log_that_is_not_there_does_not_pass_for_a_whole_one(typed, tmp_path, asked):
+    status, out, err = typed("pipelines.replay", "--log", str(tmp_path / "mistyped"), *asked)
+    assert (status, out) == (11, "")
+    assert "LOG_MISSING" in err
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_log_without_its_key_is_told_and_gets_no_other(typed, logged, copied):
+    key = copied.score_log(NAME) / "key"
+    key.unlink()
+    status, _, err = typed("pipelines.replay", "--customer", "0001")
+    assert (status, "LOG_KEY_MISSING" in err) == (11, True)
+    assert not key.exists()
+    assert "2 of 2 answers" in typed("pipelines.replay", "--request-id", logged)[1]
+
+
+def test_replay_leaves_out_what_its_chain_does_not_vouch_for(typed, logged, copied):
+    (path,) = copied.score_log(NAME).glob("*.log")
+    path.write_bytes(path.read_bytes().replace(b'"features"', b'"futures"', 1))
+    status, out, _ = typed("pipelines.replay", "--all")
+    assert status == 0
+    assert "CHAIN_BROKEN" in out
+    assert "2 of 2 answers come out the same" in out

@@ -109,9 +109,9 @@ def lines_of(folder):
     return file_of(folder).read_bytes().splitlines(keepends=True)
 
 
-def forged(line, before):
+def forged(line, before, old=b'"status":"ok"', new=b'"status":"no"'):
     """A line whose own hash fits its altered content."""
-    content = line.rstrip(b"\n").partition(b" ")[2].replace(b'"status":"ok"', b'"status":"no"')
+    content = line.rstrip(b"\n").partition(b" ")[2].replace(old, new)
     return chained(before, content).encode() + b" " + content + b"\n"
 
 
@@ -127,6 +127,11 @@ TAMPERED = {
     "a line doubled": lambda lines: [*lines[:6], lines[5], *lines[6:]],
     "the first line removed": lambda lines: lines[1:],
     "a part of the middle cut out": lambda lines: [*lines[:5], lines[5][:100], *lines[8:]],
+    "a count that is none": lambda lines: [
+        *lines[:5],
+        forged(lines[5], lines[4].partition(b" ")[0].decode(), b'"kind"', b'"missing":"many","kind"'),
+        *lines[6:],
+    ],
     "a line after the seal": lambda lines: [*lines, lines[5]],
 }
 

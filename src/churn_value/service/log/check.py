@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from churn_value.errors import DataContractError
 from churn_value.service.log.score_log import FIRST, chained
 
 
@@ -68,16 +69,16 @@ class _Reader:
     def _line(self, file: str, place: int, line: bytes) -> None:
         if self.end != "open":
             self.findings.append(Finding(file, place, "LINE_AFTER_THE_END"))
-        digest, _, content = line.rstrip(b"\n").partition(b" ")
         if not line.endswith(b"\n"):
             self.end = "torn"
             return
+        digest, content = _split(line)
         entry = _parsed(content)
-        if chained(self.before, content).encode() != digest or entry is None:
+        if not _fits(self.before, line) or entry is None:
             self.findings.append(Finding(file, place, "CHAIN_BROKEN"))
         elif entry.get("seq") != self.seq:
             self.findings.append(Finding(file, place, "ENTRY_MISSING"))
-        self.before = digest.decode("ascii", "replace")
+        self.before = digest
         self.seq = (entry or {}).get("seq", self.seq) + 1
         self._count(entry or {})
 
@@ -87,12 +88,23 @@ class _Reader:
         self.end = "sealed" if entry.get("kind") == "seal" else self.end
 
 
+def _split(line: bytes) -> tuple[str, bytes]:
+    digest, _, content = line.rstrip(b"\n").partition(b" ")
+    return digest.decode("ascii", "replace"), content
+
+
+def _fits(before: str, line: bytes) -> bool:
+    digest, content = _split(line)
+    return chained(before, content) == digest
+
+
 def _parsed(content: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(content)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("seq"), int) else None
+    whole = isinstance(entry, dict) and all(isinstance(entry.get(name, 0), int) for name in ("seq", "missing"))
+    return entry if whole and "seq" in entry else None
 
 
 def _chains(folder: Path) -> Iterator[tuple[str, list[Path]]]:
@@ -103,6 +115,11 @@ def _chains(folder: Path) -> Iterator[tuple[str, list[Path]]]:
 
 def verify(folder: Path) -> list[ChainReport]:
     """Report on each chain of a log.
+
+    Raises
+    ------
+    DataContractError
+        ``LOG_MISSING`` when the folder holds none: nothing that is not there may pass for whole.
 
     Notes
     -----
@@ -117,14 +134,28 @@ def verify(folder: Path) -> list[ChainReport]:
             reader.file(path, number)
         found = tuple(reader.findings)
         reports.append(ChainReport(name, reader.answers, reader.missing, reader.end, reader.before, found))
+    if not reports:
+        raise DataContractError(
+            "a log of answers has at least one chain",
+            code="LOG_MISSING",
+            where=str(folder),
+            remedy="give the folder the service writes to as --log; a service that has answered nobody has none",
+        )
     return reports
 
 
 def answers(folder: Path) -> Iterator[dict[str, Any]]:
-    """Entries of answers in a log, chain by chain; a torn last line is left out."""
+    """Entries of answers in a log, chain by chain.
+
+    A torn last line is left out, and so is a line whose hash does not follow from the line before: nothing says then
+    that it is what was written. `verify` names those.
+    """
     for _, files in _chains(folder):
+        before = FIRST
         for path in files:
             for line in path.read_bytes().splitlines(keepends=True):
-                entry = _parsed(line.rstrip(b"\n").partition(b" ")[2]) if line.endswith(b"\n") else None
+                digest, content = _split(line)
+                entry = _parsed(content) if line.endswith(b"\n") and _fits(before, line) else None
                 if entry is not None and entry.get("kind") == "answer":
                     yield entry
+                before = digest

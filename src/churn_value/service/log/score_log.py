@@ -25,6 +25,7 @@ from itertools import chain, islice
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from churn_value.errors import DataContractError
 from churn_value.service.log.entries import Pending, entries_of
 from churn_value.service.strict_json import dump
 
@@ -57,6 +58,25 @@ def key_of(folder: Path) -> bytes:
     finally:
         fresh.unlink()
     return (folder / KEY).read_bytes()
+
+
+def kept_key(folder: Path) -> bytes:
+    """Key of a log that was written.
+
+    Raises
+    ------
+    DataContractError
+        ``LOG_KEY_MISSING``: without it nobody can tell which customer an entry is about.
+    """
+    path = folder / KEY
+    if not path.is_file():
+        raise DataContractError(
+            "customers of a log are found by the key it was written with",
+            code="LOG_KEY_MISSING",
+            where=str(path),
+            remedy="bring the key file beside the log, or look an answer up by its request id",
+        )
+    return path.read_bytes()
 
 
 def pseudonym(key: bytes, customer_id: str) -> str:
